@@ -1,0 +1,233 @@
+//! What crosses the border inwards: whole messages, gathered per turn, fetched in one call.
+//!
+//! A shard publishes at most one batch a turn and rings the doorbell at most once until Python
+//! has answered it. The bytes of a batch lie in one arena; an item is a handful of numbers.
+
+use crate::sys::{EventFd, monotonic_ns};
+use crate::table::ConnId;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Bookkeeping bytes that one message costs on top of its payload, for the inbound bound.
+const MESSAGE_OVERHEAD: usize = 64;
+
+/// Something that Python has to know.
+#[derive(Debug)]
+pub enum Item {
+    /// Messages of one connection, in order.
+    Commands {
+        /// Where they came from.
+        conn: ConnId,
+        /// Index in the directory; `timer::NONE` before `connected`.
+        session: u32,
+        /// How many of the batch's frames belong to this item.
+        frames: u32,
+        /// The token of the upgrade request, until `connected`.
+        token: Option<Box<str>>,
+    },
+    /// The shard has taken over the session of a connection.
+    Attached {
+        /// Which one.
+        conn: ConnId,
+    },
+    /// A connection with a session is gone.
+    Closed {
+        /// Which one.
+        conn: ConnId,
+        /// Its index in the directory.
+        session: u32,
+        /// The close code, 1006 if there was none.
+        code: u16,
+    },
+    /// The outbox of a connection is under its soft bound, as Python wanted to know.
+    Writable {
+        /// Which one.
+        conn: ConnId,
+        /// Its index in the directory.
+        session: u32,
+    },
+}
+
+/// The items of one turn and their bytes.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    frames: Vec<(u32, u32)>,
+    /// What happened, in order.
+    pub items: Vec<Item>,
+    /// When the batch was published, `CLOCK_MONOTONIC` in nanoseconds.
+    pub born_ns: u64,
+}
+
+impl Batch {
+    /// Whether nothing happened.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Bytes that the batch holds, for the inbound bound.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.bytes.len() + self.frames.len() * MESSAGE_OVERHEAD
+    }
+
+    /// Adds a whole message; consecutive ones of a connection share an item.
+    pub fn push(&mut self, conn: ConnId, session: u32, token: Option<&str>, message: &[u8]) {
+        let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(message);
+        self.frames.push((start, u32::try_from(message.len()).unwrap_or(0)));
+        match self.items.last_mut() {
+            Some(Item::Commands { conn: last, frames, token: None, .. })
+                if *last == conn && token.is_none() =>
+            {
+                *frames += 1;
+            }
+            _ => {
+                let token = token.map(Box::from);
+                self.items.push(Item::Commands { conn, session, frames: 1, token });
+            }
+        }
+    }
+
+    /// The bytes of frame `index`.
+    #[must_use]
+    pub fn frame(&self, index: usize) -> &[u8] {
+        let Some(&(start, len)) = self.frames.get(index) else { return &[] };
+        let start = start as usize;
+        self.bytes.get(start..start + len as usize).unwrap_or_default()
+    }
+}
+
+/// One for all shards: an eventfd that the Python loop watches.
+#[derive(Debug)]
+pub struct Doorbell {
+    fd: EventFd,
+    rung: AtomicBool,
+}
+
+impl Doorbell {
+    /// A silent doorbell.
+    ///
+    /// # Errors
+    /// When no descriptor can be had.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self { fd: EventFd::new()?, rung: AtomicBool::new(false) })
+    }
+
+    /// Rings unless it has been rung since Python last answered.
+    pub fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            self.fd.ring();
+        }
+    }
+
+    /// Python answers: what is published from here on rings again.
+    pub fn answer(&self) {
+        if self.rung.swap(false, Ordering::AcqRel) {
+            self.fd.clear();
+        }
+    }
+
+    /// The descriptor to watch.
+    #[must_use]
+    pub fn fd(&self) -> &EventFd {
+        &self.fd
+    }
+}
+
+/// The way from one shard to Python. Bounded: over `bound` bytes the shard stops reading (I8).
+#[derive(Debug)]
+pub struct Outlet {
+    waiting: Mutex<VecDeque<Batch>>,
+    weight: AtomicUsize,
+    bound: usize,
+    stalled: AtomicBool,
+}
+
+impl Outlet {
+    /// An empty outlet for at most about `bound` bytes.
+    #[must_use]
+    pub fn new(bound: usize) -> Self {
+        let waiting = Mutex::new(VecDeque::new());
+        Self { waiting, weight: AtomicUsize::new(0), bound, stalled: AtomicBool::new(false) }
+    }
+
+    /// Hands a batch over. `batch` comes back empty.
+    pub fn publish(&self, batch: &mut Batch, doorbell: &Doorbell) {
+        let mut batch = std::mem::take(batch);
+        batch.born_ns = monotonic_ns();
+        self.weight.fetch_add(batch.weight(), Ordering::AcqRel);
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(batch);
+        doorbell.ring();
+    }
+
+    /// Everything published so far.
+    pub fn fetch(&self, into: &mut VecDeque<Batch>) {
+        into.append(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Python is done with `weight` bytes. Says whether the shard waits for that.
+    pub fn release(&self, weight: usize) -> bool {
+        let left = self.weight.fetch_sub(weight, Ordering::AcqRel) - weight;
+        left <= self.bound / 2 && self.stalled.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether Python is so far behind that the shard must not read.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        if self.weight.load(Ordering::Acquire) <= self.bound {
+            return false;
+        }
+        self.stalled.store(true, Ordering::Release);
+        // Python may have caught up between the look and the flag; then nobody would wake us.
+        if self.weight.load(Ordering::Acquire) <= self.bound / 2 {
+            self.stalled.store(false, Ordering::Release);
+            return false;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Key;
+    use crate::timer::NONE;
+
+    fn conn(index: u32) -> ConnId {
+        ConnId::new(0, Key { index, generation: 1 }, 0)
+    }
+
+    #[test]
+    fn messages_of_one_connection_share_an_item_until_another_speaks() {
+        let mut batch = Batch::default();
+        for (index, text) in [(1, "a"), (1, "b"), (2, "c"), (1, "d")] {
+            batch.push(conn(index), 0, None, text.as_bytes());
+        }
+        let counts = batch.items.iter().map(|item| match item {
+            Item::Commands { conn, frames, .. } => (conn.key().index, *frames),
+            _ => (NONE, 0),
+        });
+        assert_eq!(counts.collect::<Vec<_>>(), [(1, 2), (2, 1), (1, 1)]);
+        assert_eq!((0..4).map(|i| batch.frame(i)).collect::<Vec<_>>().concat(), b"abcd");
+        assert_eq!(batch.frame(4), b"");
+    }
+
+    #[test]
+    fn i8_a_full_outlet_stops_the_shard_and_wakes_it_once_at_half() {
+        let (outlet, doorbell) = (Outlet::new(1_000), Doorbell::new().expect("a descriptor"));
+        let mut batch = Batch::default();
+        batch.push(conn(1), 0, None, &[0; 1_200]);
+        let weight = batch.weight();
+        assert!(!outlet.is_full());
+        outlet.publish(&mut batch, &doorbell);
+        assert!(batch.is_empty());
+        assert!(outlet.is_full());
+        assert!(!outlet.release(weight - 600), "still more than half");
+        assert!(outlet.release(600), "the shard waits");
+        assert!(!outlet.release(0), "and is woken once");
+        assert!(!outlet.is_full());
+    }
+}

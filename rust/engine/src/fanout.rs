@@ -1,0 +1,145 @@
+//! Topic → connections of one shard: publishing to any number of readers is one order.
+
+use crate::table::Table;
+use std::collections::HashMap;
+
+/// The subscription table of a shard.
+#[derive(Debug, Default)]
+pub struct Topics {
+    by_name: HashMap<Box<str>, u32>,
+    topics: Vec<Topic>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Topic {
+    name: Box<str>,
+    /// Slots, in no order.
+    readers: Vec<u32>,
+}
+
+impl Topics {
+    /// Adds the connection in slot `index` to a topic; twice is once.
+    pub fn subscribe(&mut self, table: &mut Table, index: u32, name: &str) {
+        let topic = match self.by_name.get(name) {
+            Some(&topic) => topic,
+            None => self.open(name),
+        };
+        let (Some(slot), Some(entry)) = (table.at(index), self.topics.get_mut(topic as usize))
+        else {
+            return;
+        };
+        let topics = &mut slot.line.extra().topics;
+        if topics.iter().any(|&(open, _)| open == topic) {
+            return;
+        }
+        topics.push((topic, u32::try_from(entry.readers.len()).unwrap_or(u32::MAX)));
+        entry.readers.push(index);
+    }
+
+    fn open(&mut self, name: &str) -> u32 {
+        let fresh = Topic { name: name.into(), readers: Vec::new() };
+        let topic = self.free.pop().unwrap_or_else(|| {
+            self.topics.push(Topic::default());
+            u32::try_from(self.topics.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(place) = self.topics.get_mut(topic as usize) {
+            *place = fresh;
+        }
+        self.by_name.insert(name.into(), topic);
+        topic
+    }
+
+    /// Takes the connection in slot `index` out of a topic.
+    pub fn unsubscribe(&mut self, table: &mut Table, index: u32, name: &str) {
+        let Some(&topic) = self.by_name.get(name) else { return };
+        let Some(extra) = table.at(index).and_then(|slot| slot.line.extra.as_mut()) else { return };
+        if let Some(at) = extra.topics.iter().position(|&(open, _)| open == topic) {
+            let (topic, place) = extra.topics.swap_remove(at);
+            self.leave(table, topic, place);
+        }
+    }
+
+    /// Takes the connection in slot `index` out of all its topics: it is about to be reaped.
+    pub fn forget(&mut self, table: &mut Table, index: u32) {
+        let extra = table.at(index).and_then(|slot| slot.line.extra.as_mut());
+        for (topic, place) in extra.map(|extra| std::mem::take(&mut extra.topics)).unwrap_or_default()
+        {
+            self.leave(table, topic, place);
+        }
+    }
+
+    fn leave(&mut self, table: &mut Table, topic: u32, place: u32) {
+        let Some(entry) = self.topics.get_mut(topic as usize) else { return };
+        if (place as usize) < entry.readers.len() {
+            entry.readers.swap_remove(place as usize);
+        }
+        // Whoever moved into the gap learns of its new place.
+        if let Some(&moved) = entry.readers.get(place as usize) {
+            let extra = table.at(moved).and_then(|slot| slot.line.extra.as_mut());
+            let places = extra.map(|extra| extra.topics.iter_mut());
+            if let Some(own) = places.into_iter().flatten().find(|own| own.0 == topic) {
+                own.1 = place;
+            }
+        }
+        if entry.readers.is_empty() {
+            self.by_name.remove(&*entry.name);
+            entry.readers = Vec::new();
+            self.free.push(topic);
+        }
+    }
+
+    /// The slots that have `name` open.
+    #[must_use]
+    pub fn readers(&self, name: &str) -> &[u32] {
+        let topic = self.by_name.get(name).and_then(|&topic| self.topics.get(topic as usize));
+        topic.map_or(&[], |topic| &topic.readers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::net::TcpStream;
+
+    fn given(connections: u32) -> (Topics, Table) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mut table = Table::default();
+        for _ in 0..connections {
+            table.insert(TcpStream::connect(address).expect("a socket"), 0, 0).expect("room");
+        }
+        (Topics::default(), table)
+    }
+
+    fn readers(topics: &Topics, name: &str) -> Vec<u32> {
+        let mut readers = topics.readers(name).to_vec();
+        readers.sort_unstable();
+        readers
+    }
+
+    #[test]
+    fn subscribing_twice_is_once() {
+        let (mut topics, mut table) = given(1);
+        topics.subscribe(&mut table, 0, "news");
+        topics.subscribe(&mut table, 0, "news");
+        assert_eq!(readers(&topics, "news"), [0]);
+    }
+
+    #[test]
+    fn places_stay_right_whoever_leaves() {
+        let (mut topics, mut table) = given(4);
+        (0..4).for_each(|index| topics.subscribe(&mut table, index, "news"));
+        (1..4).for_each(|index| topics.subscribe(&mut table, index, "sport"));
+        topics.unsubscribe(&mut table, 0, "news");
+        topics.forget(&mut table, 3);
+        topics.forget(&mut table, 1);
+        assert_eq!(readers(&topics, "news"), [2]);
+        assert_eq!(readers(&topics, "sport"), [2]);
+        topics.forget(&mut table, 2);
+        assert_eq!(readers(&topics, "news"), []);
+        assert!(topics.by_name.is_empty(), "an empty topic costs nothing");
+        topics.subscribe(&mut table, 0, "again");
+        assert_eq!(topics.topics.len(), 2, "its record is used again");
+    }
+}

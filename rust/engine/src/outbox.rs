@@ -1,0 +1,536 @@
+//! What waits to be written: for this turn in shared arenas, after it in a backlog.
+//!
+//! While a turn runs, a connection's output is a linked list of references into byte arenas (the
+//! shard's own and those that Python submitted), so a broadcast is stored once and queueing
+//! allocates nothing. At the end of the turn each connection is flushed once: all that piled up
+//! goes out in one send, which is the biggest lever there is. Only what the kernel did not take
+//! is copied into the connection's [`Backlog`] and waits for the socket to become writable.
+
+use crate::timer::NONE;
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// Bytes that one gathered write holds at most; more goes out in further writes.
+const GATHER: usize = 256 * 1024;
+
+/// Arenas larger than this are given back to the allocator after the turn.
+const KEEP: usize = 1024 * 1024;
+
+/// A connection's queue of this turn: first and last node in [`Turn`].
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    head: u32,
+    tail: u32,
+}
+
+impl Queue {
+    /// Nothing queued.
+    pub const EMPTY: Self = Self { head: NONE, tail: NONE };
+
+    /// Whether nothing is queued.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.head == NONE
+    }
+}
+
+/// A stretch of an arena.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// Bytes.
+    pub len: u32,
+}
+
+impl Span {
+    /// From `start` to the present end of `bytes`.
+    #[must_use]
+    pub fn since(bytes: &[u8], start: usize) -> Self {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self { start: number(start), len: number(bytes.len().saturating_sub(start)) }
+    }
+
+    /// The bytes meant; empty if the span does not lie in the arena.
+    #[must_use]
+    pub fn of(self, bytes: &[u8]) -> &[u8] {
+        let start = self.start as usize;
+        bytes.get(start..start + self.len as usize).unwrap_or_default()
+    }
+}
+
+/// A piece of output that any number of queues may refer to.
+#[derive(Debug)]
+struct Piece {
+    arena: u32,
+    span: Span,
+    /// Whether a WebSocket frame ends with this piece.
+    ends_frame: bool,
+    /// Made when the first of several slow readers has to keep the piece.
+    kept: Option<Arc<[u8]>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    piece: u32,
+    next: u32,
+}
+
+/// The output of one turn of a shard. Arena 0 is the shard's own.
+#[derive(Debug)]
+pub struct Turn {
+    arenas: Vec<Vec<u8>>,
+    pieces: Vec<Piece>,
+    nodes: Vec<Node>,
+    scratch: Vec<u8>,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        let arenas = vec![Vec::new()];
+        Self { arenas, pieces: Vec::new(), nodes: Vec::new(), scratch: Vec::new() }
+    }
+}
+
+impl Turn {
+    /// The shard's own arena, to append to.
+    pub fn own(&mut self) -> &mut Vec<u8> {
+        if self.arenas.is_empty() {
+            self.arenas.push(Vec::new());
+        }
+        // The first arena exists from the line above on.
+        self.arenas.first_mut().unwrap_or_else(|| unreachable!("arena 0 is never taken away"))
+    }
+
+    /// Takes over an arena that Python filled; its number for [`Turn::piece`].
+    pub fn adopt(&mut self, arena: Vec<u8>) -> u32 {
+        self.arenas.push(arena);
+        u32::try_from(self.arenas.len() - 1).unwrap_or(NONE)
+    }
+
+    /// The bytes of an arena.
+    #[must_use]
+    pub fn arena(&self, arena: u32) -> &[u8] {
+        self.arenas.get(arena as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Registers a stretch of an arena for queueing.
+    pub fn piece(&mut self, arena: u32, span: Span, ends_frame: bool) -> u32 {
+        self.pieces.push(Piece { arena, span, ends_frame, kept: None });
+        u32::try_from(self.pieces.len() - 1).unwrap_or(NONE)
+    }
+
+    /// Registers what was appended to the own arena since it was `start` bytes long: one frame.
+    pub fn own_piece(&mut self, start: usize) -> u32 {
+        let span = Span::since(self.own(), start);
+        self.piece(0, span, true)
+    }
+
+    /// Puts a piece at the end of a connection's queue.
+    pub fn push(&mut self, queue: &mut Queue, piece: u32) {
+        let node = u32::try_from(self.nodes.len()).unwrap_or(NONE);
+        self.nodes.push(Node { piece, next: NONE });
+        match self.nodes.get_mut(queue.tail as usize) {
+            Some(last) if !queue.is_empty() => last.next = node,
+            _ => queue.head = node,
+        }
+        queue.tail = node;
+    }
+
+    /// The bytes of a piece.
+    #[must_use]
+    pub fn bytes(&self, piece: u32) -> &[u8] {
+        let piece = self.pieces.get(piece as usize);
+        piece.map_or(&[], |piece| piece.span.of(self.arena(piece.arena)))
+    }
+
+    fn node(&self, node: u32) -> Option<Node> {
+        self.nodes.get(node as usize).copied()
+    }
+
+    /// Writes a queue to `socket`, all in one write where it fits. Returns the bytes written and
+    /// where the kernel stopped taking; `None`: everything went out.
+    ///
+    /// # Errors
+    /// What the socket reports, other than that it would block.
+    pub fn write(
+        &mut self,
+        queue: Queue,
+        socket: &mut impl Write,
+    ) -> io::Result<(usize, Option<Rest>)> {
+        let mut at = Rest { node: queue.head, offset: 0, mid_frame: false };
+        let mut written = 0;
+        while let Some(first) = self.node(at.node) {
+            let sent = if first.next == NONE {
+                let bytes = self.bytes(first.piece).get(at.offset..).unwrap_or_default();
+                write_some(socket, bytes)?
+            } else {
+                self.gather(at);
+                write_some(socket, &self.scratch)?
+            };
+            written += sent;
+            let stopped = self.advance(&mut at, sent);
+            if stopped {
+                return Ok((written, Some(at)));
+            }
+        }
+        Ok((written, None))
+    }
+
+    fn gather(&mut self, at: Rest) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let (mut node, mut offset) = (at.node, at.offset);
+        while let Some(Node { piece, next }) = self.node(node) {
+            if scratch.len() >= GATHER {
+                break;
+            }
+            scratch.extend_from_slice(self.bytes(piece).get(offset..).unwrap_or_default());
+            (node, offset) = (next, 0);
+        }
+        self.scratch = scratch;
+    }
+
+    /// Moves `at` on by `sent` bytes; says whether the kernel stopped before the end of what it
+    /// was offered (then it will report the socket writable).
+    fn advance(&self, at: &mut Rest, mut sent: usize) -> bool {
+        let mut offered = 0;
+        while let Some(Node { piece, next }) = self.node(at.node) {
+            let left = self.bytes(piece).len() - at.offset;
+            if sent < left {
+                at.mid_frame |= sent > 0;
+                at.offset += sent;
+                return offered < GATHER;
+            }
+            offered += left;
+            sent -= left;
+            let ends = self.pieces.get(piece as usize).is_some_and(|piece| piece.ends_frame);
+            *at = Rest { node: next, offset: 0, mid_frame: !ends };
+        }
+        false
+    }
+
+    /// Moves what is left from `rest` on (all of a queue: [`Rest::all`]) into a backlog.
+    pub fn keep(&mut self, rest: Rest, backlog: &mut Backlog) {
+        if backlog.chunks.is_empty() {
+            backlog.mid_frame = rest.mid_frame;
+        }
+        let (mut node, mut offset) = (rest.node, rest.offset);
+        while let Some(Node { piece, next }) = self.node(node) {
+            backlog.push(self.chunk(piece, offset));
+            (node, offset) = (next, 0);
+        }
+    }
+
+    fn chunk(&mut self, piece: u32, offset: usize) -> Chunk {
+        let shared = {
+            let bytes = self.bytes(piece);
+            if let Some(rest) = bytes.get(offset..).filter(|_| offset > 0 || bytes.len() < 512) {
+                let ends_frame = self.ends_frame(piece);
+                return Chunk { bytes: Bytes::Own(rest.into()), ends_frame };
+            }
+            // Several slow readers of one broadcast keep one copy between them.
+            match self.pieces.get(piece as usize).and_then(|piece| piece.kept.clone()) {
+                Some(kept) => kept,
+                None => Arc::from(bytes),
+            }
+        };
+        if let Some(piece) = self.pieces.get_mut(piece as usize) {
+            piece.kept = Some(shared.clone());
+        }
+        Chunk { bytes: Bytes::Shared(shared), ends_frame: self.ends_frame(piece) }
+    }
+
+    fn ends_frame(&self, piece: u32) -> bool {
+        self.pieces.get(piece as usize).is_some_and(|piece| piece.ends_frame)
+    }
+
+    /// Ends the turn: every queue has been flushed or kept. Adopted arenas go to `spent`.
+    pub fn clear(&mut self, spent: &mut Vec<Vec<u8>>) {
+        self.nodes.clear();
+        self.pieces.clear();
+        spent.extend(self.arenas.drain(1..));
+        for arena in [&mut self.scratch].into_iter().chain(self.arenas.first_mut()) {
+            arena.clear();
+            arena.shrink_to(KEEP);
+        }
+    }
+}
+
+/// A place in a queue from which on nothing has been written.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest {
+    node: u32,
+    offset: usize,
+    mid_frame: bool,
+}
+
+impl Rest {
+    /// The whole queue.
+    #[must_use]
+    pub fn all(queue: Queue) -> Self {
+        Self { node: queue.head, offset: 0, mid_frame: false }
+    }
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Own(Box<[u8]>),
+    Shared(Arc<[u8]>),
+}
+
+#[derive(Debug)]
+struct Chunk {
+    bytes: Bytes,
+    ends_frame: bool,
+}
+
+impl Chunk {
+    fn as_slice(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Own(bytes) => bytes,
+            Bytes::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// What the kernel did not take yet, in order. Exists only while the socket is full.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    chunks: VecDeque<Chunk>,
+    offset: usize,
+    bytes: usize,
+    /// Whether the first byte that is left continues a frame that has been begun.
+    mid_frame: bool,
+    /// Tick of the last progress.
+    pub since: u32,
+}
+
+impl Backlog {
+    /// Nothing waits yet; the clock of a stalled reader starts at tick `since`.
+    #[must_use]
+    pub fn new(since: u32) -> Self {
+        Self { since, ..Self::default() }
+    }
+
+    /// Bytes left.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    fn push(&mut self, chunk: Chunk) {
+        self.bytes += chunk.as_slice().len();
+        self.chunks.push_back(chunk);
+    }
+
+    /// Writes as much as `socket` takes. Returns the bytes written.
+    ///
+    /// # Errors
+    /// What the socket reports, other than that it would block.
+    pub fn write(&mut self, socket: &mut impl Write, scratch: &mut Turn) -> io::Result<usize> {
+        let mut written = 0;
+        while !self.chunks.is_empty() {
+            let gathered = &mut scratch.scratch;
+            gathered.clear();
+            let mut offset = self.offset;
+            for chunk in &self.chunks {
+                gathered.extend_from_slice(chunk.as_slice().get(offset..).unwrap_or_default());
+                offset = 0;
+                if gathered.len() >= GATHER {
+                    break;
+                }
+            }
+            let sent = write_some(socket, gathered)?;
+            let offered = gathered.len();
+            self.consume(sent);
+            written += sent;
+            if sent < offered {
+                break;
+            }
+        }
+        Ok(written)
+    }
+
+    fn consume(&mut self, mut sent: usize) {
+        self.bytes -= sent;
+        while let Some(chunk) = self.chunks.front() {
+            let left = chunk.as_slice().len() - self.offset;
+            if sent < left {
+                self.offset += sent;
+                self.mid_frame |= sent > 0;
+                return;
+            }
+            sent -= left;
+            self.offset = 0;
+            self.mid_frame = !chunk.ends_frame;
+            self.chunks.pop_front();
+        }
+    }
+
+    /// Drops every frame that has not been begun: a doomed reader is sent nothing more, but its
+    /// stream must stay a stream of whole frames, so that the Close can be read.
+    pub fn drop_whole_frames(&mut self) {
+        let mut keep = 0;
+        if self.mid_frame || self.offset > 0 {
+            let end = self.chunks.iter().position(|chunk| chunk.ends_frame);
+            keep = end.map_or(self.chunks.len(), |end| end + 1);
+        }
+        self.chunks.truncate(keep);
+        let left: usize = self.chunks.iter().map(|chunk| chunk.as_slice().len()).sum();
+        self.bytes = left - self.offset;
+    }
+}
+
+fn write_some(socket: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match socket.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            done => return done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A socket that takes `room` bytes and counts the writes.
+    #[derive(Default)]
+    struct Socket {
+        taken: Vec<u8>,
+        room: usize,
+        writes: usize,
+    }
+
+    impl Write for Socket {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.writes += 1;
+            let n = bytes.len().min(self.room);
+            if n == 0 && !bytes.is_empty() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.room -= n;
+            self.taken.extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn given(frames: &[&[u8]]) -> (Turn, Queue) {
+        let (mut turn, mut queue) = (Turn::default(), Queue::EMPTY);
+        for frame in frames {
+            let start = turn.own().len();
+            turn.own().extend_from_slice(frame);
+            let piece = turn.own_piece(start);
+            turn.push(&mut queue, piece);
+        }
+        (turn, queue)
+    }
+
+    #[test]
+    fn all_that_piled_up_goes_out_in_one_write() {
+        let (mut turn, queue) = given(&[b"one", b"two", b"three"]);
+        let mut socket = Socket { room: 100, ..Socket::default() };
+        let (written, rest) = turn.write(queue, &mut socket).expect("no error");
+        assert_eq!((written, socket.writes), (11, 1));
+        assert!(rest.is_none());
+        assert_eq!(socket.taken, b"onetwothree");
+    }
+
+    #[test]
+    fn one_piece_serves_many_queues() {
+        let (mut turn, mut first) = given(&[b"shared"]);
+        let mut second = Queue::EMPTY;
+        turn.push(&mut second, 0);
+        turn.push(&mut first, 0);
+        let mut socket = Socket { room: 100, ..Socket::default() };
+        turn.write(first, &mut socket).expect("no error");
+        turn.write(second, &mut socket).expect("no error");
+        assert_eq!(socket.taken, b"sharedsharedshared");
+    }
+
+    #[test]
+    fn whatever_the_kernel_takes_the_bytes_arrive_in_order() {
+        let frames: [&[u8]; 4] = [b"alpha", &[b'x'; 600], b"gamma", b"delta"];
+        let whole = frames.concat();
+        for room in 0..=whole.len() {
+            let (mut turn, queue) = given(&frames);
+            let mut socket = Socket { room, ..Socket::default() };
+            let (written, rest) = turn.write(queue, &mut socket).expect("no error");
+            assert_eq!(written, room);
+            let mut backlog = Backlog::default();
+            if let Some(rest) = rest {
+                turn.keep(rest, &mut backlog);
+            }
+            assert_eq!(backlog.bytes(), whole.len() - room);
+            while !backlog.is_empty() {
+                socket.room = 7;
+                backlog.write(&mut socket, &mut turn).expect("no error");
+            }
+            assert_eq!(socket.taken, whole);
+            assert_eq!(backlog.bytes(), 0);
+        }
+    }
+
+    #[test]
+    fn a_doomed_reader_gets_the_rest_of_the_begun_frame_and_no_other() {
+        let frames: [&[u8]; 3] = [b"first", b"second", b"third"];
+        for (room, left) in [(0, ""), (2, "rst"), (5, ""), (8, "ond"), (11, "")] {
+            let (mut turn, queue) = given(&frames);
+            let mut socket = Socket { room, ..Socket::default() };
+            let (_, rest) = turn.write(queue, &mut socket).expect("no error");
+            let mut backlog = Backlog::default();
+            turn.keep(rest.expect("not all fits"), &mut backlog);
+            backlog.drop_whole_frames();
+            assert_eq!(backlog.bytes(), left.len(), "after {room} bytes");
+            socket.room = 100;
+            socket.taken.clear();
+            backlog.write(&mut socket, &mut turn).expect("no error");
+            assert_eq!(socket.taken, left.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_frame_in_two_pieces_is_dropped_or_finished_as_one() {
+        let mut turn = Turn::default();
+        turn.own().extend_from_slice(b"headtailnext");
+        let mut queue = Queue::EMPTY;
+        for (start, len, ends) in [(0, 4, false), (4, 4, true), (8, 4, true)] {
+            let piece = turn.piece(0, Span { start, len }, ends);
+            turn.push(&mut queue, piece);
+        }
+        for (room, left) in [(0, ""), (1, "eadtail"), (4, "tail"), (6, "il"), (8, ""), (9, "ext")] {
+            let mut socket = Socket { room, ..Socket::default() };
+            let (_, rest) = turn.write(queue, &mut socket).expect("no error");
+            let mut backlog = Backlog::default();
+            turn.keep(rest.expect("not all fits"), &mut backlog);
+            backlog.drop_whole_frames();
+            socket.room = 100;
+            socket.taken.clear();
+            backlog.write(&mut socket, &mut turn).expect("no error");
+            assert_eq!(socket.taken, left.as_bytes(), "after {room} bytes");
+        }
+    }
+
+    #[test]
+    fn slow_readers_of_one_broadcast_share_one_copy() {
+        let (mut turn, queue) = given(&[&[b'b'; 2_000]]);
+        let (mut one, mut two) = (Backlog::default(), Backlog::default());
+        turn.keep(Rest::all(queue), &mut one);
+        turn.keep(Rest::all(queue), &mut two);
+        let kept = turn.pieces[0].kept.as_ref().expect("kept");
+        assert_eq!(Arc::strong_count(kept), 3);
+    }
+}

@@ -1,0 +1,74 @@
+//! New sockets: taken until the listener is empty, or until there is no room for more.
+
+use super::Shard;
+use crate::config::ACCEPTS_A_TURN;
+use crate::table::Phase;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Poll, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+
+/// Connections that the kernel may hold for a shard that has not accepted them yet.
+const BACKLOG: i32 = 4_096;
+
+/// A listener of the shard's own: the kernel spreads connections over all shards (SO_REUSEPORT).
+pub(super) fn listen(address: SocketAddr, poll: &Poll, token: Token) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let mut listener = TcpListener::from_std(socket.into());
+    poll.registry().register(&mut listener, token, Interest::READABLE)?;
+    Ok(listener)
+}
+
+impl Shard {
+    pub(super) fn accept(&mut self) {
+        self.accepting = true;
+        for _ in 0..ACCEPTS_A_TURN {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.admit(stream),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if is_shortage(&error) => {
+                    // Edge-triggered epoll will not tell again, so the shard tries by itself
+                    // once a second, without spinning (see `until_next_timer`).
+                    self.accepting = false;
+                    self.shared.stats.accept_pauses_total.add(1);
+                    return;
+                }
+                // The peer gave up while it waited: the next one may not have.
+                Err(_) => {}
+            }
+        }
+        // There may be more. The next turn looks again, after those that are in have had theirs.
+        self.accepting = false;
+        self.shared.inbox.wake();
+    }
+
+    fn admit(&mut self, stream: TcpStream) {
+        let stats = &self.shared.stats;
+        stats.accepted_total.add(1);
+        // Answers are small and complete; nothing is gained by waiting for more to send.
+        let _ = stream.set_nodelay(true);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let (now, tick) = (self.now_ms, self.tick);
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&stream);
+        let Some(key) = self.table.insert(stream, now, tick) else { return };
+        self.shared.open.fetch_add(1, Ordering::AcqRel);
+        let token = Token(key.index as usize);
+        if self.poll.registry().register(&mut mio::unix::SourceFd(&fd), token, interest).is_err() {
+            return self.kill(key.index);
+        }
+        debug_assert_eq!(self.table.at(key.index).map(|s| s.line.phase), Some(Phase::Upgrading));
+        self.arm_opening(key.index);
+    }
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|code| shortages.contains(&code))
+}

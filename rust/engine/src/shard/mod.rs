@@ -1,0 +1,324 @@
+//! A shard: one thread, its own listener, epoll, connections, wheel and file table.
+//!
+//! It lives in turns, and a turn has fixed phases:
+//!
+//! wait · take inbox · read · timers · publish batch · flush · reap
+//!
+//! What a phase produces is queued; each connection is written to once, at the end of the turn,
+//! and no slot is freed before `reap`, so an index means the same connection all turn long.
+
+mod accept;
+mod close;
+mod orders;
+mod output;
+mod read;
+mod timers;
+mod write;
+
+use crate::batch::{Batch, Doorbell, Item, Outlet};
+use crate::config::{Config, READ_BUFFER, TICK_MS};
+use crate::fanout::Topics;
+use crate::inbox::{Inbox, Parcel};
+use crate::stats::Stats;
+use crate::sys::{Clock, unshare_file_table};
+use crate::table::{ConnId, Key, Phase, Slot, Table, flag};
+use crate::timer::{NONE, Wheel};
+use hivewire_proto::Codec;
+use mio::net::TcpListener;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use output::Output;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const LISTENER: Token = Token(usize::MAX - 1);
+const INBOX: Token = Token(usize::MAX - 2);
+
+/// Events that one wait returns at most.
+const EVENTS: usize = 4_096;
+
+/// What a shard shares with the Python-facing side, and nothing else.
+#[derive(Debug)]
+pub struct Shared {
+    /// Orders for the shard.
+    pub inbox: Inbox,
+    /// Batches for Python.
+    pub outlet: Outlet,
+    /// Figures.
+    pub stats: Stats,
+    /// Rings for all shards.
+    pub doorbell: Arc<Doorbell>,
+    /// Connections on all shards.
+    pub open: Arc<AtomicUsize>,
+}
+
+/// Where and how a shard listens.
+#[derive(Debug)]
+pub struct Listen {
+    /// Its number.
+    pub id: usize,
+    /// With port 0 it takes a free one.
+    pub address: SocketAddr,
+    /// The engine's settings.
+    pub config: Arc<Config>,
+}
+
+/// The state of the thread.
+pub struct Shard {
+    id: u32,
+    config: Arc<Config>,
+    shared: Arc<Shared>,
+    clock: Clock,
+    now_ms: u64,
+    tick: u32,
+    poll: Poll,
+    listener: TcpListener,
+    accepting: bool,
+    table: Table,
+    wheel: Wheel,
+    topics: Topics,
+    codec: Codec,
+    buffer: Box<[u8]>,
+    output: Output,
+    batch: Batch,
+    parcels: Vec<Parcel>,
+    readable: Vec<u32>,
+    dead: Vec<u32>,
+    due: Vec<u32>,
+    rng: fastrand::Rng,
+    /// No new connections, no further commands.
+    paused: bool,
+    /// Python is behind: nothing is read until it has caught up.
+    stalled: bool,
+    /// Tick at which reading went on; no deadline counts silence from before it.
+    resumed: u32,
+    stopping: bool,
+}
+
+impl Shard {
+    /// Starts a shard on a thread of its own. Returns the address it listens on.
+    ///
+    /// # Errors
+    /// When the thread cannot be started or the address cannot be bound.
+    pub fn spawn(
+        listen: Listen,
+        shared: Arc<Shared>,
+    ) -> io::Result<(SocketAddr, JoinHandle<()>)> {
+        let (tell, told) = mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new().name(format!("hw-shard-{}", listen.id));
+        let thread = thread.spawn(move || {
+            // The wake-up and the doorbell were made before and keep their numbers.
+            let keep = [shared.inbox.wake_fd().as_raw_fd(), shared.doorbell.fd().as_raw_fd()];
+            let own = unshare_file_table(&keep).is_ok();
+            shared.stats.own_file_table.set(u64::from(own));
+            match Self::new(&listen, shared) {
+                Ok(mut shard) => {
+                    let _ = tell.send(shard.listener.local_addr());
+                    shard.run();
+                }
+                Err(error) => drop(tell.send(Err(error))),
+            }
+        })?;
+        let ended = |_| io::Error::other("the shard ended before it listened");
+        Ok((told.recv().map_err(ended)??, thread))
+    }
+
+    fn new(listen: &Listen, shared: Arc<Shared>) -> io::Result<Self> {
+        let config = listen.config.clone();
+        let poll = Poll::new()?;
+        let listener = accept::listen(listen.address, &poll, LISTENER)?;
+        let wake = shared.inbox.wake_fd().as_raw_fd();
+        poll.registry().register(&mut SourceFd(&wake), INBOX, Interest::READABLE)?;
+        let mut shard = Self {
+            id: u32::try_from(listen.id).unwrap_or(0),
+            codec: Codec::new(config.proto()),
+            config,
+            shared,
+            clock: Clock::start(),
+            now_ms: 0,
+            tick: 0,
+            poll,
+            listener,
+            accepting: true,
+            table: Table::default(),
+            wheel: Wheel::new(0),
+            topics: Topics::default(),
+            buffer: vec![0; READ_BUFFER].into(),
+            output: Output::default(),
+            batch: Batch::default(),
+            parcels: Vec::new(),
+            readable: Vec::new(),
+            dead: Vec::new(),
+            due: Vec::new(),
+            rng: fastrand::Rng::new(),
+            paused: false,
+            stalled: false,
+            resumed: 0,
+            stopping: false,
+        };
+        shard.read_clock();
+        Ok(shard)
+    }
+
+    /// Turns until it is told to stop. A panic outside of a connection's own input is a bug that
+    /// may have left anything behind: the process ends, and what was answered is on disk.
+    fn run(&mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.stopping {
+            if catch_unwind(AssertUnwindSafe(|| self.turn(&mut events))).is_err() {
+                std::process::abort();
+            }
+        }
+    }
+
+    fn turn(&mut self, events: &mut Events) {
+        self.wait(events);
+        self.take_inbox();
+        self.take_events(events);
+        self.read_all();
+        self.fire_timers();
+        self.publish();
+        self.flush_all();
+        self.reap();
+        // Flushing and reaping may have brought news as well: closed, writable.
+        self.publish();
+        self.shared.stats.turns_total.add(1);
+    }
+
+    fn wait(&mut self, events: &mut Events) {
+        let timeout = if self.has_work() { Some(Duration::ZERO) } else { self.until_next_timer() };
+        if let Err(error) = self.poll.poll(events, timeout)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            // epoll_wait fails for no reason that the next turn could mend (EBADF, EINVAL).
+            std::process::abort();
+        }
+        self.read_clock();
+    }
+
+    fn has_work(&self) -> bool {
+        !self.readable.is_empty() && !self.stalled
+    }
+
+    fn until_next_timer(&self) -> Option<Duration> {
+        let tick = match (self.wheel.next_tick(), self.accepting) {
+            (None, true) => return None,
+            (next, true) => next,
+            // A resting listener is tried again within a second.
+            (next, false) => Some(next.unwrap_or(u32::MAX).min(self.tick + 20)),
+        };
+        let at_ms = u64::from(tick?) * TICK_MS;
+        Some(Duration::from_millis(at_ms.saturating_sub(self.clock.now_ms()).max(1)))
+    }
+
+    fn read_clock(&mut self) {
+        self.now_ms = self.clock.now_ms();
+        self.tick = u32::try_from(self.now_ms / TICK_MS).unwrap_or(u32::MAX);
+    }
+
+    fn take_inbox(&mut self) {
+        let mut parcels = std::mem::take(&mut self.parcels);
+        self.shared.inbox.take(&mut parcels);
+        for parcel in parcels.drain(..) {
+            self.carry_out(parcel);
+        }
+        self.parcels = parcels;
+    }
+
+    fn take_events(&mut self, events: &Events) {
+        for event in events {
+            match event.token() {
+                LISTENER => self.accept(),
+                INBOX => {}
+                Token(index) => {
+                    let index = u32::try_from(index).unwrap_or(NONE);
+                    self.note_event(index, event);
+                }
+            }
+        }
+        if !self.accepting {
+            self.accept();
+        }
+    }
+
+    fn note_event(&mut self, index: u32, event: &mio::event::Event) {
+        let Some(slot) = self.table.at(index) else { return };
+        if event.is_read_closed() || event.is_error() {
+            slot.line.set(flag::HANGING_UP);
+        }
+        if event.is_writable() && slot.line.clear(flag::BLOCKED) {
+            self.output.mark(index, &mut slot.line);
+        }
+        if event.is_readable() || slot.line.has(flag::HANGING_UP) {
+            mark_readable(&mut self.readable, index, slot);
+        }
+    }
+
+    fn publish(&mut self) {
+        if !self.batch.is_empty() {
+            self.shared.stats.batches_total.add(1);
+            self.shared.outlet.publish(&mut self.batch, &self.shared.doorbell);
+        }
+    }
+
+    /// Frees what has ended. Only here: until now an index meant one connection.
+    fn reap(&mut self) {
+        let mut dead = std::mem::take(&mut self.dead);
+        for index in dead.drain(..) {
+            self.bury(index);
+        }
+        self.dead = dead;
+        let stats = &self.shared.stats;
+        stats.connections.set(u64::try_from(self.table.len()).unwrap_or(0));
+    }
+
+    fn bury(&mut self, index: u32) {
+        self.topics.forget(&mut self.table, index);
+        self.wheel.disarm(&mut self.table, index);
+        let id = self.id;
+        let Some(slot) = self.table.at(index) else { return };
+        let (conn, session, code) = (conn_id(id, index, slot), slot.line.session, slot.line.code);
+        self.output.forget_backlog(&mut slot.line);
+        if slot.line.has(flag::READABLE) {
+            self.readable.retain(|&other| other != index);
+        }
+        // Dropping the socket takes it out of epoll; no other descriptor refers to it.
+        if self.table.remove(index).is_none() {
+            return;
+        }
+        self.shared.open.fetch_sub(1, Ordering::AcqRel);
+        if session != NONE {
+            let stats = &self.shared.stats;
+            stats.sessions.set(stats.sessions.get().saturating_sub(1));
+            self.batch.items.push(Item::Closed { conn, session, code });
+        }
+    }
+
+    /// Marks a connection for reaping at the end of the turn.
+    fn kill(&mut self, index: u32) {
+        if let Some(slot) = self.table.at(index)
+            && slot.line.phase != Phase::Dead
+        {
+            slot.line.phase = Phase::Dead;
+            self.dead.push(index);
+        }
+    }
+}
+
+/// The name of the connection in a slot.
+fn conn_id(shard: u32, index: u32, slot: &Slot) -> ConnId {
+    ConnId::new(shard, Key { index, generation: slot.generation }, slot.line.encoding)
+}
+
+fn mark_readable(readable: &mut Vec<u32>, index: u32, slot: &mut Slot) {
+    if slot.line.set(flag::READABLE) {
+        readable.push(index);
+    }
+}

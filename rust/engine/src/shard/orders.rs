@@ -1,0 +1,194 @@
+//! Carrying out what Python submitted, in its order.
+
+use super::output::Context;
+use super::{Shard, conn_id};
+use crate::batch::Item;
+use crate::config::MSGPACK;
+use crate::heartbeat::Heartbeat;
+use crate::inbox::{Class, Granted, Order, Parcel};
+use crate::objects::{self, Known};
+use crate::outbox::Span;
+use crate::table::{ConnId, Key, Phase, flag};
+use hivewire_proto::close;
+
+impl Shard {
+    pub(super) fn carry_out(&mut self, parcel: Parcel) {
+        let Parcel { mut orders, arena } = parcel;
+        let arena = self.output.turn.adopt(arena);
+        for order in orders.drain(..) {
+            self.carry_out_one(arena, order);
+        }
+        // The arena comes back when the turn has been flushed; the empty list goes now.
+        self.shared.inbox.recycle(Parcel { orders, arena: Vec::new() });
+    }
+
+    fn carry_out_one(&mut self, arena: u32, order: Order) {
+        match order {
+            Order::Send { key, frame, tail, class, position } => {
+                self.queue_sent(arena, key, (frame, tail), class, position);
+            }
+            Order::Connected { conn, session, frame, position, expires_s, heartbeat } => {
+                self.connected(conn, session, position, expires_s, heartbeat);
+                self.queue_sent(arena, conn.key(), (frame, Span::default()), Class::Answer, None);
+            }
+            Order::Heartbeat { key, frame, heartbeat } => {
+                self.grant(key, heartbeat);
+                self.queue_sent(arena, key, (frame, Span::default()), Class::Answer, None);
+            }
+            Order::Refresh { key, frame, expires_s } => {
+                self.renew(key, expires_s);
+                self.queue_sent(arena, key, (frame, Span::default()), Class::Answer, None);
+            }
+            Order::Close { key, code, reason, delay_ms } => {
+                let reason = self.text(arena, reason);
+                match self.table.find(key) {
+                    Some(_) => self.begin_close(key.index, code, &reason, delay_ms),
+                    None => self.shared.stats.stale_orders_total.add(1),
+                }
+            }
+            Order::Pong { key, id } => self.pong(key, id),
+            Order::Notify { key } => self.notify(key),
+            Order::Subscribe { key, topic } => self.subscribe(key, arena, topic),
+            Order::Unsubscribe { key, topic } => {
+                let topic = self.text(arena, topic);
+                if self.table.find(key).is_some() {
+                    self.topics.unsubscribe(&mut self.table, key.index, &topic);
+                }
+            }
+            Order::Publish { topic, json, msgpack, class } => {
+                self.broadcast(arena, topic, json, msgpack, class);
+            }
+            Order::Pause => self.paused = true,
+            Order::Drain { spread_ms } => self.drain(spread_ms),
+            Order::Stop => self.stopping = true,
+        }
+    }
+
+    fn text(&self, arena: u32, span: Span) -> String {
+        String::from_utf8_lossy(span.of(self.output.turn.arena(arena))).into_owned()
+    }
+
+    fn queue_sent(
+        &mut self,
+        arena: u32,
+        key: Key,
+        frame: (Span, Span),
+        class: Class,
+        position: Option<u64>,
+    ) {
+        let Self { table, output, codec, config, shared, .. } = self;
+        let Some(slot) = table.find(key).filter(|slot| slot.line.takes_orders()) else {
+            return shared.stats.stale_orders_total.add(1);
+        };
+        if let Some(position) = position {
+            slot.line.position = position;
+        }
+        let (frame, tail) = frame;
+        let whole = tail.len == 0;
+        let first = output.adopted(arena, frame, whole);
+        let second = (!whole).then(|| output.adopted(arena, tail, true));
+        let mut context = Context { config, stats: &shared.stats, codec };
+        output.queue((key.index, slot), (first, second), class, &mut context);
+    }
+
+    fn connected(
+        &mut self,
+        conn: ConnId,
+        session: u32,
+        position: u64,
+        expires_s: u32,
+        heartbeat: Granted,
+    ) {
+        let (tick, key) = (self.tick, conn.key());
+        let Some(slot) = self.table.find(key).filter(|slot| slot.line.phase == Phase::Opening)
+        else {
+            // It went while Python answered its `connect`: the directory must hear of it.
+            self.shared.stats.stale_orders_total.add(1);
+            let code = close::ABNORMAL;
+            return self.batch.items.push(Item::Closed { conn, session, code });
+        };
+        let line = &mut slot.line;
+        line.phase = Phase::Connected;
+        line.session = session;
+        line.position = position;
+        line.expires_s = expires_s;
+        line.extra = None;
+        line.heartbeat =
+            Heartbeat::new(heartbeat.interval_ms, heartbeat.timeout_ms, heartbeat.from_client);
+        line.heard = tick.saturating_sub(line.heartbeat.first_jitter(self.rng.u32(..)));
+        self.batch.items.push(Item::Attached { conn });
+        let stats = &self.shared.stats;
+        stats.sessions.set(stats.sessions.get() + 1);
+        self.arm_line(key.index);
+    }
+
+    fn grant(&mut self, key: Key, heartbeat: Granted) {
+        if let Some(slot) = self.table.find(key) {
+            slot.line.heartbeat =
+                Heartbeat::new(heartbeat.interval_ms, heartbeat.timeout_ms, heartbeat.from_client);
+            self.arm_line(key.index);
+        }
+    }
+
+    fn renew(&mut self, key: Key, expires_s: u32) {
+        if let Some(slot) = self.table.find(key) {
+            slot.line.expires_s = expires_s;
+            self.arm_line(key.index);
+        }
+    }
+
+    fn pong(&mut self, key: Key, id: u32) {
+        let Some(slot) = self.table.find(key).filter(|slot| slot.line.takes_orders()) else {
+            return;
+        };
+        let (encoding, head) = (slot.line.encoding, slot.line.position);
+        let pong = self.output.object(encoding, |out| {
+            objects::write_heartbeat(out, encoding, Known::Pong, id, head);
+        });
+        self.output.queue_bare(key.index, &mut slot.line, pong);
+    }
+
+    fn notify(&mut self, key: Key) {
+        let (soft, id) = (self.config.outbox_soft, self.id);
+        let Some(slot) = self.table.find(key) else { return };
+        slot.line.set(flag::NOTIFY);
+        // What this turn has queued is judged when it has been flushed.
+        if slot.line.queue.is_empty() && slot.line.backlog_bytes() <= soft {
+            slot.line.clear(flag::NOTIFY);
+            let item = Item::Writable { conn: conn_id(id, key.index, slot), session: slot.line.session };
+            self.batch.items.push(item);
+        }
+    }
+
+    fn subscribe(&mut self, key: Key, arena: u32, topic: Span) {
+        let topic = self.text(arena, topic);
+        if self.table.find(key).is_some_and(|slot| slot.line.takes_orders()) {
+            self.topics.subscribe(&mut self.table, key.index, &topic);
+        }
+    }
+
+    fn broadcast(&mut self, arena: u32, topic: Span, json: Span, msgpack: Span, class: Class) {
+        let topic = self.text(arena, topic);
+        let Self { table, output, codec, config, shared, topics, .. } = self;
+        let json = output.adopted(arena, json, true);
+        let twin = (msgpack.len > 0).then(|| output.adopted(arena, msgpack, true));
+        let mut context = Context { config, stats: &shared.stats, codec };
+        for &index in topics.readers(&topic) {
+            let Some(slot) = table.at(index).filter(|slot| slot.line.takes_orders()) else {
+                continue;
+            };
+            let piece = if slot.line.encoding == MSGPACK { twin } else { Some(json) };
+            if let Some(piece) = piece {
+                output.queue((index, slot), (piece, None), class, &mut context);
+            }
+        }
+    }
+
+    fn drain(&mut self, spread_ms: u64) {
+        self.paused = true;
+        for index in self.table.indices() {
+            let delay_ms = self.rng.u64(0..=spread_ms);
+            self.begin_close(index, close::DRAIN, "the node is going down", delay_ms);
+        }
+    }
+}

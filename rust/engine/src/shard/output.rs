@@ -1,0 +1,183 @@
+//! The output of a turn: who has something to flush, and how a frame gets into a queue.
+
+use crate::config::{Config, DEFLATE_FROM};
+use crate::engine::write_header;
+use crate::inbox::Class;
+use crate::outbox::{Backlog, Rest, Span, Turn};
+use crate::stats::Stats;
+use crate::table::{Line, Slot, flag};
+use hivewire_proto::Codec;
+use hivewire_proto::frame::{self, Opcode};
+
+/// What is queued in this turn, and for whom.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    pub(super) turn: Turn,
+    /// Slots to flush at the end of the turn.
+    pub(super) dirty: Vec<u32>,
+    /// Pieces that were compressed in this turn: piece, window bits, compressed piece.
+    compressed: Vec<(u32, u8, u32)>,
+    /// Bytes in all backlogs of the shard.
+    backlog_bytes: usize,
+}
+
+impl Output {
+    /// Flushes slot `index` at the end of the turn.
+    pub(super) fn mark(&mut self, index: u32, line: &mut Line) {
+        if line.set(flag::DIRTY) {
+            self.dirty.push(index);
+        }
+    }
+
+    /// Queues one whole data frame, and its rest if it comes in two pieces.
+    pub(super) fn queue(
+        &mut self,
+        to: (u32, &mut Slot),
+        pieces: (u32, Option<u32>),
+        class: Class,
+        context: &mut Context<'_>,
+    ) {
+        let (index, slot) = to;
+        if class == Class::Volatile && slot.line.backlog_bytes() > context.config.outbox_soft {
+            return context.stats.volatile_dropped_total.add(1);
+        }
+        if class == Class::Durable || class == Class::Volatile {
+            slot.line.set(flag::PUSHED);
+        }
+        let bits = slot.wire.deflate_bits();
+        let pieces = match bits {
+            0 => pieces,
+            _ => (self.compress(pieces, bits, slot.line.encoding, context.codec), None),
+        };
+        self.turn.push(&mut slot.line.queue, pieces.0);
+        if let Some(tail) = pieces.1 {
+            self.turn.push(&mut slot.line.queue, tail);
+        }
+        context.stats.frames_queued_total.add(1);
+        self.mark(index, &mut slot.line);
+    }
+
+    /// A piece with the same message compressed, made once a turn for all that share it.
+    fn compress(
+        &mut self,
+        pieces: (u32, Option<u32>),
+        bits: u8,
+        encoding: u8,
+        codec: &mut Codec,
+    ) -> u32 {
+        let known = self.compressed.iter().find(|(piece, b, _)| (*piece, *b) == (pieces.0, bits));
+        if let Some(&(_, _, compressed)) = known {
+            return compressed;
+        }
+        let mut frame = self.turn.bytes(pieces.0).to_vec();
+        frame.extend(pieces.1.iter().flat_map(|&tail| self.turn.bytes(tail)));
+        let payload = payload_of(&frame);
+        let mut deflated = Vec::new();
+        if payload.len() >= DEFLATE_FROM {
+            codec.compress(bits, payload, &mut deflated);
+        }
+        let fits = !deflated.is_empty() && deflated.len() < payload.len();
+        let own = self.turn.own();
+        let start = own.len();
+        if fits {
+            let opcode = if encoding == 1 { Opcode::Binary } else { Opcode::Text };
+            write_data_frame(own, opcode, true, &deflated);
+        } else {
+            own.extend_from_slice(&frame);
+        }
+        let piece = self.turn.own_piece(start);
+        self.compressed.push((pieces.0, bits, piece));
+        piece
+    }
+
+    /// A piece with a message of ours, in a whole frame.
+    pub(super) fn object(&mut self, encoding: u8, write: impl FnOnce(&mut Vec<u8>)) -> u32 {
+        let mut object = Vec::with_capacity(160);
+        write(&mut object);
+        let own = self.turn.own();
+        let start = own.len();
+        write_header(own, encoding, object.len());
+        own.extend_from_slice(&object);
+        self.turn.own_piece(start)
+    }
+
+    /// A piece with a control or data frame around `payload`.
+    pub(super) fn frame(&mut self, opcode: Opcode, payload: &[u8]) -> u32 {
+        let own = self.turn.own();
+        let start = own.len();
+        write_data_frame(own, opcode, false, payload);
+        self.turn.own_piece(start)
+    }
+
+    /// A piece with bytes as they are: an HTTP response.
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> u32 {
+        let own = self.turn.own();
+        let start = own.len();
+        own.extend_from_slice(bytes);
+        self.turn.own_piece(start)
+    }
+
+    /// A piece of an arena that Python submitted.
+    pub(super) fn adopted(&mut self, arena: u32, span: Span, ends_frame: bool) -> u32 {
+        self.turn.piece(arena, span, ends_frame)
+    }
+
+    /// Queues a piece that is no data frame, whatever the state of the outbox.
+    pub(super) fn queue_bare(&mut self, index: u32, line: &mut Line, piece: u32) {
+        self.turn.push(&mut line.queue, piece);
+        self.mark(index, line);
+    }
+
+    /// Moves what could not be written into the connection's backlog.
+    pub(super) fn keep(&mut self, line: &mut Line, rest: Rest, tick: u32) {
+        let backlog = line.backlog.get_or_insert_with(|| Box::new(Backlog::new(tick)));
+        let before = backlog.bytes();
+        self.turn.keep(rest, backlog);
+        self.backlog_bytes += backlog.bytes() - before;
+    }
+
+    /// Accounts for backlog bytes that have gone, by writing or dropping.
+    pub(super) fn drained(&mut self, bytes: usize) {
+        self.backlog_bytes = self.backlog_bytes.saturating_sub(bytes);
+    }
+
+    /// Drops a backlog with its connection.
+    pub(super) fn forget_backlog(&mut self, line: &mut Line) {
+        self.drained(line.backlog.take().map_or(0, |backlog| backlog.bytes()));
+    }
+
+    /// Bytes in all backlogs of the shard.
+    pub(super) fn backlog_bytes(&self) -> usize {
+        self.backlog_bytes
+    }
+
+    /// Ends the turn.
+    pub(super) fn clear(&mut self, spent: &mut Vec<Vec<u8>>) {
+        self.compressed.clear();
+        self.turn.clear(spent);
+    }
+}
+
+/// What queueing a frame needs besides the queue.
+pub(super) struct Context<'s> {
+    pub(super) config: &'s Config,
+    pub(super) stats: &'s Stats,
+    pub(super) codec: &'s mut Codec,
+}
+
+fn write_data_frame(out: &mut Vec<u8>, opcode: Opcode, deflated: bool, payload: &[u8]) {
+    let mut header = [0; 14];
+    let used = frame::encode_header(&mut header, opcode, true, deflated, payload.len(), None);
+    out.extend_from_slice(header.get(..used).unwrap_or_default());
+    out.extend_from_slice(payload);
+}
+
+/// The payload of a whole frame that we wrote: unmasked, so the header has three lengths.
+fn payload_of(frame: &[u8]) -> &[u8] {
+    let header = match frame.get(1) {
+        Some(127) => 10,
+        Some(126) => 4,
+        _ => 2,
+    };
+    frame.get(header..).unwrap_or_default()
+}

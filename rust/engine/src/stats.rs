@@ -1,0 +1,101 @@
+//! Counters of a shard: written by its thread alone, read by anyone.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! stats {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Running totals and gauges of one shard.
+        #[derive(Debug, Default)]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: Counter,)*
+        }
+
+        impl Stats {
+            /// Every figure with its name.
+            #[must_use]
+            pub fn figures(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.get()),)*]
+            }
+        }
+    };
+}
+
+/// One figure. A single thread writes it, so a load and a store are enough.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Adds a number of bytes or things in memory.
+    pub fn add_len(&self, n: usize) {
+        self.add(u64::try_from(n).unwrap_or(u64::MAX));
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// Reads it, from any thread.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+stats! {
+    /// Gauge: sockets in the table.
+    connections,
+    /// Gauge: of these, those with a session.
+    sessions,
+    /// Gauge: 1 where the shard has a file table of its own.
+    own_file_table,
+    /// Sockets accepted.
+    accepted_total,
+    /// Times the listener rested for want of descriptors or room.
+    accept_pauses_total,
+    /// Upgrades answered with 101.
+    upgrades_total,
+    /// Upgrade requests refused.
+    refused_total,
+    /// Bytes received.
+    received_bytes_total,
+    /// Bytes sent.
+    sent_bytes_total,
+    /// Reads from sockets.
+    reads_total,
+    /// Writes to sockets.
+    writes_total,
+    /// Whole messages received.
+    messages_received_total,
+    /// Frames queued for sending.
+    frames_queued_total,
+    /// Turns of the loop.
+    turns_total,
+    /// Batches published to Python.
+    batches_total,
+    /// Times reading stopped because Python was behind.
+    read_stalls_total,
+    /// Orders for connections that were gone.
+    stale_orders_total,
+    /// Heartbeat pings sent.
+    pings_sent_total,
+    /// Connections closed for want of a heartbeat (4004).
+    heartbeat_lost_total,
+    /// Connections closed as slow readers (4003).
+    slow_readers_total,
+    /// Volatile pushes dropped for slow readers.
+    volatile_dropped_total,
+    /// Connections closed for a violation of the protocol.
+    protocol_errors_total,
+    /// Panics caught at the shard: bugs of ours.
+    panics_total,
+    /// Gauge: bytes in backlogs.
+    outbox_bytes,
+    /// Gauge: how late the wheel was looked at, milliseconds, the worst since the last look.
+    wheel_lag_ms,
+}

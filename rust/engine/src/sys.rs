@@ -1,0 +1,112 @@
+//! The only room with `unsafe`: what the standard library and mio do not offer of Linux.
+#![expect(unsafe_code, reason = "system calls that have no safe wrapper among our dependencies")]
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::time::Instant;
+
+/// A counter in the kernel that wakes whoever polls it.
+///
+/// It is made before a shard takes its own file table, so the same number means the same
+/// counter in the shard's table and in everybody else's.
+#[derive(Debug)]
+pub struct EventFd(File);
+
+impl EventFd {
+    /// A non-blocking, close-on-exec eventfd at zero.
+    ///
+    /// # Errors
+    /// What `eventfd(2)` reports, in practice only EMFILE.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: eventfd takes no pointers; a descriptor that it returns is ours alone.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `fd` was just opened, is valid, and nothing else owns it.
+        Ok(Self(unsafe { File::from_raw_fd(fd) }))
+    }
+
+    /// Wakes the poller. A counter that is full already wakes it, so errors carry no news.
+    pub fn ring(&self) {
+        let _ = (&self.0).write(&1_u64.to_ne_bytes());
+    }
+
+    /// Sets the counter back to zero, so that the next `ring` is an edge again.
+    pub fn clear(&self) {
+        let _ = (&self.0).read(&mut [0; 8]);
+    }
+}
+
+impl AsRawFd for EventFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// Gives the calling thread a file table of its own that holds only `keep` (and 0, 1, 2).
+///
+/// Each table has the whole `RLIMIT_NOFILE` for itself, and the kernel needs no lock that is
+/// shared between shards when a descriptor is opened or closed.
+///
+/// # Errors
+/// What `close_range(2)` reports: ENOSYS before Linux 5.9, EPERM under some seccomp filters.
+/// Nothing has changed then, and the thread goes on in the shared table.
+pub fn unshare_file_table(keep: &[RawFd]) -> io::Result<()> {
+    let mut keep: Vec<u32> = keep.iter().filter_map(|&fd| u32::try_from(fd).ok()).collect();
+    keep.sort_unstable();
+    let top = keep.last().map_or(3, |&fd| fd + 1);
+    // The range above the last kept descriptor goes first: this call makes the table our own.
+    close_range(top, u32::MAX, libc::CLOSE_RANGE_UNSHARE)?;
+    let mut from = 3;
+    for fd in keep {
+        if fd > from {
+            close_range(from, fd - 1, 0)?;
+        }
+        from = from.max(fd + 1);
+    }
+    Ok(())
+}
+
+fn close_range(first: u32, last: u32, flags: libc::c_uint) -> io::Result<()> {
+    // SAFETY: the call takes no pointers. After the first call the table is this thread's own,
+    // and the thread owns no descriptor in the ranges that it closes.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Milliseconds since the Unix epoch, for token expiry only.
+#[must_use]
+pub fn unix_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The one clock of a shard: milliseconds since the engine was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Instant);
+
+impl Clock {
+    /// A clock that stands at zero now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the shard's clock is where time comes from")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Milliseconds since `start`.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// `CLOCK_MONOTONIC` in nanoseconds: what Python's `time.monotonic_ns` reads as well.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    let mut at = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `at` is a valid timespec that the call fills in.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut at) };
+    u64::try_from(at.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(at.tv_nsec).unwrap_or(0)
+}
