@@ -1,0 +1,122 @@
+# The one command surface: CI and people call these targets and nothing else.
+# `make` alone prints them, a sentence each.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+DATA ?= ./data
+BIN := .venv/bin
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+PY_SOURCES := python tests benches loadtest
+RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*' -not -path '*/tests/*' \
+	-not -path '*/fuzz/*') $(wildcard rust/*/Cargo.toml) Cargo.toml $(wildcard Cargo.lock)
+FUZZ_SECONDS ?= 60
+
+.PHONY: help setup serve test check-rust check-fuzz check-python fmt fmt-check lint types stubs \
+	layers unit bench conformance load soak fuzz docs docs-check audit build lock clean
+
+help: ## Print this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/.engine ## Make .venv, install the pinned tools, build the engine in release mode.
+
+# pip first: `--group` came with pip 25.1.
+.venv/.tools: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hivewire needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+.venv/.engine: .venv/.tools $(RUST_SOURCES)
+	$(BIN)/maturin develop --release --quiet
+	@touch $@
+
+serve: setup ## Run a node in development mode on 127.0.0.1:8000, data in ./data.
+	$(BIN)/hivewire serve --dev --data $(DATA)
+
+test: fmt-check lint types stubs layers docs-check check-rust check-fuzz check-python ## Everything that CI checks: formats, lints, types, Rust and Python tests.
+
+check-rust: ## Run the Rust tests of the whole workspace.
+	cargo test --workspace --locked
+
+# The targets' bodies and their corpora run in the tests of rust/proto; here the fuzz crate only has to compile.
+check-fuzz: ## Compile the fuzz targets without a sanitizer.
+	cd rust/proto/fuzz && cargo check --locked --bins
+
+check-python: setup ## Run the Python tests: unit, integration, e2e, chaos, conformance.
+	$(BIN)/python -m pytest
+
+unit: setup ## Run the Python unit tests only.
+	$(BIN)/python -m pytest tests/unit
+
+fmt: .venv/.tools ## Format Rust and Python.
+	cargo fmt --all
+	$(BIN)/ruff format $(PY_SOURCES)
+	$(BIN)/ruff check --fix-only --quiet $(PY_SOURCES)
+
+fmt-check: .venv/.tools ## Fail where `make fmt` would change something.
+	cargo fmt --all --check
+	$(BIN)/ruff format --check $(PY_SOURCES)
+
+lint: .venv/.tools ## Run clippy (pedantic) and ruff; warnings are errors.
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(BIN)/ruff check $(PY_SOURCES)
+
+types: setup ## Check the Python types in strict mode.
+	$(BIN)/basedpyright --warnings
+
+stubs: setup ## Hold the engine's stub against the built module.
+	$(BIN)/stubtest hivewire._engine
+
+layers: setup ## Check that imports go downwards only.
+	$(BIN)/lint-imports --no-cache
+
+bench: setup ## Measure against the floor and write benches/README.md (needs an idle machine).
+	cargo build --release --locked -p hivewire-floor -p hivewire-swarm
+	$(BIN)/python benches/run.py
+
+conformance: setup ## Run all cases of RFC 6455 and RFC 7692 and write docs/conformance.md.
+	$(BIN)/python tests/conformance/run.py
+
+load: setup ## Build the swarm, the load client; see loadtest/swarm/README.md.
+	cargo build --release --locked -p hivewire-swarm
+
+soak: setup ## Run the chaos tests at their long size (hours).
+	HIVEWIRE_TEST_SCALE=50 $(BIN)/python -m pytest tests/chaos -m 'chaos or long' --timeout 0
+
+fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly compiler and cargo-fuzz).
+	cd rust/proto && for target in upgrade frames deflate; do \
+		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS); done
+
+docs: setup ## Write the generated pages: docs/limits.md from the settings.
+	$(BIN)/python -m hivewire.config > docs/limits.md
+
+docs-check: setup ## Fail where `make docs` would change something.
+	@$(BIN)/python -m hivewire.config | diff -u docs/limits.md - || { echo 'run: make docs'; exit 1; }
+
+audit: .venv/.tools ## Look for known holes in what we depend on (needs the advisory data; says so when it cannot).
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps || echo 'audit: failed, or its data could not be reached'
+
+build: .venv/.tools ## Build the abi3 wheel into dist/.
+	$(BIN)/maturin build --release --locked --out dist
+
+lock: setup ## Renew constraints.txt with the newest versions of everything.
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	env -u PIP_CONSTRAINT .venv-lock/bin/python -m pip install --quiet --upgrade pip
+	env -u PIP_CONSTRAINT .venv-lock/bin/python -m pip install --quiet --group dev --group load \
+		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])' | tr -d ' ')
+	{ head -1 constraints.txt; .venv-lock/bin/python -m pip freeze --all; } > constraints.new
+	mv constraints.new constraints.txt
+	rm -rf .venv-lock
+
+clean: ## Remove what was built: .venv, target, dist, caches. Data stays.
+	rm -rf .venv target dist rust/proto/fuzz/target .pytest_cache .ruff_cache .import_linter_cache
+	find python tests benches loadtest -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f python/hivewire/_engine*.so

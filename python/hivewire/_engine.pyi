@@ -1,0 +1,44 @@
+"""The engine. Written by hand, checked against the built module by `make types`."""
+
+from typing import Any, Final, final
+
+JSON: Final[int]
+MSGPACK: Final[int]
+
+# Kinds of items that `Engine.take` returns; see `hivewire.gateway` for what follows each.
+COMMANDS: Final[int]  # (kind, conn, user | None, device | None, encoding, [bytes, …], token | None)
+CLOSED: Final[int]  # (kind, conn, user | None, device | None, code, encoding)
+WRITABLE: Final[int]  # (kind, conn, user | None, device | None)
+
+# Kinds of ops that `Engine.submit` carries out.
+SEND: Final[int]  # (kind, conn, payload)
+EVENT: Final[int]  # (kind, user, seq, json, msgpack | None, origin conn, answer | None)
+PUSH: Final[int]  # (kind, user, json, msgpack | None, volatile)
+CONNECTED: Final[int]  # (kind, conn, payload, user, device, position, live, expires_s, *heartbeat)
+SYNCING: Final[int]  # (kind, conn, user)
+PAGE: Final[int]  # (kind, conn, user, payload, position, live)
+HEARTBEAT: Final[int]  # (kind, conn, payload, interval_ms, timeout_ms, from_client)
+REFRESH: Final[int]  # (kind, conn, payload, expires_s)
+CLOSE: Final[int]  # (kind, conn, code, reason, delay_ms)
+SUBSCRIBE: Final[int]  # (kind, conn, topic)
+UNSUBSCRIBE: Final[int]  # (kind, conn, topic)
+PUBLISH: Final[int]  # (kind, topic, json, msgpack | None, volatile)
+NOTIFY: Final[int]  # (kind, conn): WRITABLE follows when its outbox is under the soft bound
+PONG: Final[int]  # (kind, conn, id; 0: none)
+
+CLOSE_CODES: Final[dict[str, int]]
+LIMITS: Final[dict[str, int]]
+
+@final
+class Engine:
+    def __new__(cls, settings: object) -> Engine: ...
+    def listen(self) -> tuple[str, int]: ...
+    def fileno(self) -> int: ...
+    def take(self, limit: int) -> tuple[int, list[tuple[Any, ...]]]: ...
+    def submit(self, ops: list[tuple[Any, ...]]) -> None: ...
+    def pause(self) -> None: ...
+    def drain(self, spread_ms: int) -> None: ...
+    def devices(self, user: str) -> list[str]: ...
+    def connections(self) -> int: ...
+    def stop(self) -> None: ...
+    def stats(self) -> dict[str, int]: ...

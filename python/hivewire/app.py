@@ -1,0 +1,259 @@
+"""A node: the parts put together, started, and ended in order.
+
+Start: store, engine, api, then the `ready` line. End (SIGTERM): not ready, nobody new, what was
+taken is finished and durable, everybody is sent off with a slot to come back in, exit 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+import uvloop
+
+from hivewire import chaos, gateway
+from hivewire.api import Api
+from hivewire.auth import Verifier, ticket_secret
+from hivewire.core.view import View
+from hivewire.delivery import Delivery, Owed
+from hivewire.gateway import Engine, Gateway
+from hivewire.handlers import Services
+from hivewire.handlers.rates import Rates
+from hivewire.handlers.services import limits_of
+from hivewire.metrics import LoopLag, Metrics
+from hivewire.store.journal import Commit, Journal, ThreadCommitter
+from hivewire.store.rocks import Rocks
+
+if TYPE_CHECKING:
+    from hivewire.config import Settings
+    from hivewire.store.journal import Group
+
+log = structlog.get_logger(__name__)
+
+FATAL_STATUS = 70
+"""Exit status after a failed write or sync: EX_SOFTWARE; a supervisor starts the node again."""
+FORGET_SECONDS = 10.0
+SWITCH_SECONDS = 0.0005
+"""The committer's thread comes back from the disk and waits so long at most for a busy loop."""
+HEALTH = ("background-errors", "is-write-stopped", "estimate-num-keys", "cur-size-all-mem-tables")
+"""Figures of RocksDB that `/metrics` shows."""
+
+
+class Node:
+    """One node on the running loop. Raises StoreError or OSError where it cannot start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.loop = asyncio.get_running_loop()
+        self.metrics = Metrics()
+        self.verifier = Verifier(settings.auth)
+        store = settings.store
+        self.store = Rocks.open(
+            store.path,
+            sync=store.sync,
+            block_cache_bytes=store.block_cache,
+            write_buffer_bytes=store.write_buffer,
+            max_open_files=store.open_files,
+        )
+        if chaos.reach is not None:
+            chaos.reach("startup")
+        cores = len(os.sched_getaffinity(0))
+        table = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        needed = gateway.shards_for(settings.limits.max_connections, cores, table)
+        shards = settings.edge.shards or needed
+        self.engine = Engine(gateway.engine_settings(settings, shards))
+        self.view = View(self.store, store.cache_users)
+        self.delivery = Delivery(self.engine, gateway.OPS, self.view, self.metrics)
+        self.journal: Journal[Owed] = Journal(
+            self.store,
+            ThreadCommitter(self.loop.call_soon_threadsafe),
+            release=self._release,
+            fatal=self._fatal,
+            payload=self.delivery.owe,
+            observe=self._observe,
+        )
+        self.delivery.journal = self.journal
+        self.services = self._services()
+        self.gateway = Gateway(self.engine, self.services, self.journal, self.loop)
+        self.api = Api(settings.api.address, self.metrics, self._why_not_ready)
+        self._lag = LoopLag(self.metrics, self.loop)
+        self._cursor_timer: asyncio.TimerHandle | None = None
+        self._forget_timer: asyncio.TimerHandle | None = None
+        self._state = "starting"
+
+    def _services(self) -> Services:
+        settings = self.settings
+        return Services(
+            settings=settings,
+            view=self.view,
+            delivery=self.delivery,
+            verifier=self.verifier,
+            rates=Rates(settings),
+            metrics=self.metrics,
+            ticket_secret=ticket_secret(settings.auth, self.store.secret),
+            limits=limits_of(settings),
+            close_codes=gateway.CLOSE_CODES,
+            heartbeat_range=gateway.HEARTBEAT_RANGE,
+            devices=self.engine.devices,
+            resume=lambda caller: self.gateway.resume(caller),
+            move_cursor_soon=self._move_cursor_soon,
+        )
+
+    async def start(self) -> tuple[str, str]:
+        """Accept connections. Returns the addresses of edge and api, `HOST:PORT`."""
+        host, port = self.engine.listen()
+        self.metrics.engine = self.engine.stats
+        self.metrics.store = self._store_figures
+        api = await self.api.start()
+        self.gateway.start()
+        self._lag.start()
+        self._forget()
+        self._state = "ready"
+        return f"{host}:{port}", str(api)
+
+    async def drain(self) -> None:
+        """Finish what was taken, send everybody off, and let go of everything."""
+        self._state = "draining"
+        until = time.monotonic() + self.settings.drain.time / 1000
+        self.engine.pause()
+        await self._finish_taken(until)
+        self.engine.drain(self.settings.drain.spread)
+        while self.engine.connections() and time.monotonic() < until:
+            self.gateway.turn()
+            await asyncio.sleep(0.02)
+        await self.stop()
+
+    async def _finish_taken(self, until: float) -> None:
+        """Carry out the commands that the shards had read, and wait for their commits."""
+        quiet = 0
+        while quiet < 3 and time.monotonic() < until:
+            took = self.gateway.turn()
+            if self.view.cursors.dirty:
+                self.delivery.cursors()
+            quiet = quiet + 1 if not took and self.journal.is_idle else 0
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """Let go of everything at once."""
+        self._state = "stopped"
+        self.gateway.stop()
+        self._lag.stop()
+        for timer in (self._cursor_timer, self._forget_timer):
+            if timer is not None:
+                timer.cancel()
+        self.engine.stop()
+        await self.api.stop()
+        self.journal.close()
+        self.store.close()
+
+    def _release(self, group: Group[Owed]) -> None:
+        self.delivery.release(group)
+        self.gateway.catch_up()
+
+    def _observe(self, commit: Commit) -> None:
+        metrics = self.metrics
+        metrics.commits += 1
+        metrics.puts += commit.puts
+        metrics.commit_seconds.observe(commit.write_seconds + commit.sync_seconds)
+        metrics.commit_messages.observe(commit.entries)
+
+    def _fatal(self, error: BaseException) -> None:
+        """The disk failed. What it kept is unknown until it is read again, so nobody is told
+        anything more, and the process ends as if it had been killed."""
+        log.error("the store failed; the node stops", error=str(error))
+        sys.stderr.flush()
+        os._exit(FATAL_STATUS)
+
+    def _move_cursor_soon(self) -> None:
+        if self._cursor_timer is None:
+            delay = self.settings.store.cursor_delay / 1000
+            self._cursor_timer = self.loop.call_later(delay, self._write_cursors)
+
+    def _write_cursors(self) -> None:
+        self._cursor_timer = None
+        if self.view.cursors.dirty and not self.journal.dead:
+            self.delivery.cursors()
+
+    def _forget(self) -> None:
+        self.services.rates.now = time.monotonic_ns() // 1_000_000
+        self.services.rates.forget_rested()
+        self._forget_timer = self.loop.call_later(FORGET_SECONDS, self._forget)
+
+    def _why_not_ready(self) -> str | None:
+        if self.journal.dead:
+            return "the store failed"
+        return None if self._state == "ready" else self._state
+
+    def _store_figures(self) -> dict[str, int]:
+        figures = {name: self.store.property(name) for name in HEALTH}
+        return {name.replace("-", "_"): value for name, value in figures.items() if value is not None}
+
+
+def serve(settings: Settings, dev: bool) -> int:  # noqa: FBT001 - as the command line says it
+    """Run a node until SIGTERM. Returns the exit status; prints the `ready` line."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    return uvloop.run(_serve(settings, dev=dev))
+
+
+async def _serve(settings: Settings, *, dev: bool) -> int:
+    node = Node(settings)
+    stopping = asyncio.Event()
+    on_signals(asyncio.get_running_loop(), stopping)
+    edge, api = await node.start()
+    settle_memory()
+    print(f"ready edge={edge} api={api}", flush=True)  # noqa: T201 - scripts wait for this line
+    log.info("the node is ready", edge=edge, api=api, dev=dev, data=str(settings.store.path))
+    await stopping.wait()
+    log.info("draining")
+    await node.drain()
+    log.info("the node has stopped")
+    return 0
+
+
+def echo(address: str, max_message: int, max_fragments: int, *, deflate: bool) -> int:
+    """Run the bare engine as an echo server until SIGTERM. Returns the exit status."""
+    return uvloop.run(_echo(address, max_message, max_fragments, deflate=deflate))
+
+
+async def _echo(address: str, max_message: int, max_fragments: int, *, deflate: bool) -> int:
+    shards = len(os.sched_getaffinity(0))
+    settings = gateway.echo_settings(address, shards, max_message, max_fragments, deflate=deflate)
+    engine = Engine(settings)
+    stopping = asyncio.Event()
+    on_signals(asyncio.get_running_loop(), stopping)
+    host, port = engine.listen()
+    print(f"ready edge={host}:{port}", flush=True)  # noqa: T201 - scripts wait for this line
+    await stopping.wait()
+    engine.stop()
+    return 0
+
+
+def on_signals(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
+    """The first SIGTERM or SIGINT asks to stop, a second one ends the process at once."""
+
+    def ask() -> None:
+        if stopping.is_set():
+            os._exit(1)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask)
+
+
+def settle_memory() -> None:
+    """What start-up made stays; the collector need not look at it again, nor look often.
+
+    The hot path makes tuples that die young and no cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+

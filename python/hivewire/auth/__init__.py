@@ -1,0 +1,32 @@
+"""Who is there: tokens (JWT), tickets to come back with, and the secrets behind both."""
+
+from __future__ import annotations
+
+from hivewire.auth.identity import Identity, Refused
+from hivewire.auth.secrets import (
+    dev_secret,
+    dev_settings,
+    read_dev_secret,
+    ticket_secret,
+    with_secret,
+)
+from hivewire.auth.tickets import TICKET_SECONDS, Ticket, check_ticket, mint_ticket
+from hivewire.auth.tokens import KeyProblem, Verifier, mint_token, weakness
+
+__all__ = [
+    "TICKET_SECONDS",
+    "Identity",
+    "KeyProblem",
+    "Refused",
+    "Ticket",
+    "Verifier",
+    "check_ticket",
+    "dev_secret",
+    "dev_settings",
+    "mint_ticket",
+    "mint_token",
+    "read_dev_secret",
+    "ticket_secret",
+    "weakness",
+    "with_secret",
+]

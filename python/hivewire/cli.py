@@ -1,0 +1,279 @@
+"""The `hivewire` command (protocol.md section 10).
+
+Standard output holds only what was asked for; problems are one line each on standard error. Each
+command imports what it needs when it runs, so that `hivewire --help` is quick.
+
+Exit status: 0 all is well · 1 it is not · 2 the command line or the settings cannot be used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+import hivewire
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from hivewire.config import Settings
+
+cli = typer.Typer(
+    help="A durable chat connection server: a Rust engine holds the sockets, Python decides.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="Settings as TOML.", metavar="FILE")
+]
+DataDirectory = Annotated[
+    Path | None, typer.Option("--data", help="Data directory (default: ./data).", metavar="DIR")
+]
+HostPort = Annotated[str | None, typer.Option(metavar="HOST:PORT")]
+
+
+def main() -> None:
+    """Run the command line; the entry point of `hivewire` and `python -m hivewire`."""
+    with contextlib.suppress(KeyboardInterrupt):
+        cli(prog_name="hivewire")
+
+
+@cli.callback(invoke_without_command=True)
+def options(*, version: Annotated[bool, typer.Option(help="Print the version.")] = False) -> None:
+    """Answer what needs no command."""
+    if version:
+        typer.echo(f"hivewire {hivewire.__version__}")
+        raise typer.Exit
+
+
+@cli.command()
+def serve(
+    app: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODULE:OBJECT]", help="Hooks of an application."),
+    ] = None,
+    *,
+    config: ConfigFile = None,
+    edge: HostPort = None,
+    api: HostPort = None,
+    data: DataDirectory = None,
+    dev: Annotated[bool, typer.Option("--dev", help="Keep a generated secret in --data.")] = False,
+) -> None:
+    """Run a node until SIGTERM; prints one `ready` line when it accepts."""
+    if app is not None:
+        refuse_hooks(app)
+    with problems():
+        settings = read_settings(
+            config, edge={"address": edge}, api={"address": api}, store={"path": data}
+        )
+        from hivewire import app as node
+        from hivewire import log
+        from hivewire.auth import dev_settings
+
+        if dev:
+            settings = dev_settings(settings)
+        log.configure(settings.log)
+        raise typer.Exit(node.serve(settings, dev))
+
+
+@cli.command()
+def token(
+    user: Annotated[str, typer.Option("--user", help="Whom the token is for.")],
+    device: Annotated[
+        str | None, typer.Option("--device", help="Bind the token to this device.")
+    ] = None,
+    ttl: Annotated[str, typer.Option("--ttl", help="How long it lives: 30s, 1h, 7d.")] = "1h",
+    config: ConfigFile = None,
+    data: DataDirectory = None,
+) -> None:
+    """Print a token, signed with auth.secret or the development secret in --data."""
+    with problems():
+        from hivewire.auth import mint_token
+        from hivewire.config import parse_duration
+
+        check_id("--user", user)
+        if device is not None:
+            check_id("--device", device)
+        try:
+            seconds = parse_duration(ttl) // 1000
+        except ValueError as error:
+            refuse(f"--ttl: {error}")
+        settings = with_key(read_settings(config, store={"path": data}))
+        typer.echo(mint_token(settings.auth, user, device, ttl=seconds))
+
+
+@cli.command("check-config")
+def check_config(
+    config: ConfigFile = None,
+    *,
+    dev: Annotated[bool, typer.Option("--dev", help="As for `serve --dev`.")] = False,
+) -> None:
+    """Read the settings as `serve` would, and say what is wrong with them."""
+    with problems():
+        from hivewire.auth import Verifier, weakness
+
+        settings = read_settings(config)
+        if not (dev and settings.auth.algorithm == "HS256"):
+            Verifier(settings.auth)
+        warning = weakness(settings.auth) if settings.auth.secret else None
+        if warning:
+            typer.echo(f"warning: {warning}", err=True)
+        typer.echo("the settings are fine")
+
+
+@cli.command()
+def doctor(config: ConfigFile = None, data: DataDirectory = None) -> None:
+    """Look at this machine: limits, kernel, disk, ports, libraries."""
+    with problems():
+        settings = read_settings(config, store={"path": data})
+        from hivewire.doctor import examine
+
+        healthy = True
+        for finding in examine(settings):
+            typer.echo(finding.line())
+            healthy &= not finding.is_error
+        raise typer.Exit(0 if healthy else 1)
+
+
+@cli.command()
+def verify(
+    data: Annotated[Path, typer.Option("--data", help="Data directory.", metavar="DIR")],
+) -> None:
+    """Prove on disk what the protocol promises; the node must not be running."""
+    with problems():
+        from hivewire.store.rocks import Rocks
+        from hivewire.store.verify import verify as prove
+
+        if not data.is_dir():
+            refuse(f"{data}: no such directory")
+        with contextlib.closing(Rocks.open(data)) as store:
+            report = prove(store)
+        for problem in report.problems:
+            typer.echo(f"{problem.rule}: {problem.where}: {problem.message}")
+        counted = ", ".join(f"{count} {name}" for name, count in sorted(report.counts.items()))
+        typer.echo(f"{'ok' if report.ok else 'NOT ok'}: {counted}")
+        raise typer.Exit(0 if report.ok else 1)
+
+
+@cli.command()
+def echo(
+    edge: Annotated[str, typer.Option(metavar="HOST:PORT")] = "127.0.0.1:8000",
+    max_message: Annotated[str, typer.Option(help="Longest message, e.g. 16M.")] = "64KiB",
+    max_fragments: Annotated[int, typer.Option(help="Frames of one message.")] = 1024,
+    *,
+    deflate: Annotated[bool, typer.Option("--deflate", help="permessage-deflate.")] = False,
+) -> None:
+    """Run the bare engine as an echo server at `/`, without rate limits."""
+    with problems():
+        from hivewire.config import parse_size
+
+        try:
+            message_bytes = parse_size(max_message)
+        except ValueError as error:
+            refuse(f"--max-message: {error}")
+        from hivewire import app as node
+
+        raise typer.Exit(node.echo(edge, message_bytes, max_fragments, deflate))
+
+
+@cli.command()
+def chat(
+    me: Annotated[str, typer.Option("--as", help="Your user id.")],
+    to: Annotated[str, typer.Option("--to", help="Whom you talk to.")],
+    url: Annotated[str, typer.Option(help="The node's address.")] = "ws://127.0.0.1:8000/v1/ws",
+    data: DataDirectory = None,
+    token: Annotated[str | None, typer.Option("--token", help="Instead of minting one.")] = None,
+) -> None:
+    """Talk to someone in this terminal; open it twice and talk to yourself."""
+    with problems():
+        check_id("--as", me)
+        check_id("--to", to)
+        if token is None:
+            from hivewire.auth import mint_token
+
+            settings = with_key(read_settings(None, store={"path": data}))
+            token = mint_token(settings.auth, me, ttl=24 * 3600)
+        from hivewire.chat import run
+
+        raise typer.Exit(run(url, token, me, to))
+
+
+@contextlib.contextmanager
+def problems() -> Generator[None]:
+    """Turn what a person can put right into lines on standard error and an exit status."""
+    try:
+        yield
+    except OSError as error:
+        refuse(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), 1)
+    except typer.Exit:
+        raise
+    except Exception as error:
+        from hivewire.auth import KeyProblem
+        from hivewire.config import ConfigError
+        from hivewire.store.errors import StoreError
+
+        if isinstance(error, ConfigError | KeyProblem):
+            refuse(str(error))
+        if isinstance(error, StoreError):
+            refuse(str(error), status=1)
+        raise
+
+
+def refuse(text: str, status: int = 2) -> NoReturn:
+    """Say why not, a line each, and end."""
+    for line in text.splitlines():
+        sys.stderr.write(f"hivewire: {line}\n")
+    raise typer.Exit(status)
+
+
+def read_settings(config: Path | None, **flags: dict[str, object]) -> Settings:
+    """The settings with the given flags on top. Raises ConfigError."""
+    from hivewire.config import load
+
+    return load(config, **flags)
+
+
+def with_key(settings: Settings) -> Settings:
+    """The settings with the secret of an earlier `serve --dev` where none is configured."""
+    from hivewire.auth import KeyProblem, read_dev_secret, with_secret
+
+    auth = settings.auth
+    if auth.algorithm != "HS256" or auth.secret is not None:
+        return settings
+    secret = read_dev_secret(settings.store.path)
+    if secret is None:
+        directory = settings.store.path
+        raise KeyProblem(f"auth.secret: not set, and no `serve --dev` left one in {directory}")
+    return with_secret(settings, secret)
+
+
+def check_id(option: str, value: str) -> None:
+    """End with a sentence when `value` is no id (protocol.md section 2)."""
+    from hivewire.auth.identity import is_id
+
+    if not is_id(value):
+        refuse(f"{option}: {value!r} is no id: 1 to 64 of A-Z a-z 0-9 . _ ~ @ + = / -")
+
+
+def refuse_hooks(spec: str) -> NoReturn:
+    """Find the application's object, then say that hooks are not there yet."""
+    import importlib
+
+    module_name, colon, name = spec.partition(":")
+    if not (colon and module_name and name):
+        refuse(f"{spec!r} is not MODULE:OBJECT")
+    sys.path.insert(0, "")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        refuse(f"{spec}: {error}")
+    if not hasattr(module, name):
+        refuse(f"{spec}: module {module_name} has no {name}")
+    refuse(f"{spec}: application hooks are not part of this version; run `hivewire serve` alone")

@@ -1,0 +1,257 @@
+"""The border to the engine: batches of messages in, batches of ops out, one wake-up each.
+
+Only this module imports `hivewire._engine`. A turn is: take what all shards have, decode it, look
+up all keys at once, run the commands one after the other, commit, submit.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hivewire import _engine
+from hivewire.core.commands import Send, decode_frame
+from hivewire.delivery import Caller, Delivery, Ops
+from hivewire.handlers import HANDLERS
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from hivewire.config import Settings
+    from hivewire.core.commands import Command, CommandError
+    from hivewire.handlers import Services
+    from hivewire.metrics import Metrics
+    from hivewire.store.journal import Journal
+
+CLOSE_CODES = _engine.CLOSE_CODES
+HEARTBEAT_RANGE = _engine.LIMITS["heartbeat_min_ms"], _engine.LIMITS["heartbeat_max_ms"]
+OPS = Ops(
+    send=_engine.SEND,
+    event=_engine.EVENT,
+    connected=_engine.CONNECTED,
+    syncing=_engine.SYNCING,
+    page=_engine.PAGE,
+    heartbeat=_engine.HEARTBEAT,
+    refresh=_engine.REFRESH,
+    close=_engine.CLOSE,
+    notify=_engine.NOTIFY,
+    pong=_engine.PONG,
+)
+Engine = _engine.Engine
+
+TABLE_SHARE = 0.85
+"""How full a shard's file table may be planned: SO_REUSEPORT spreads unevenly."""
+BACKLOG_GROUPS = 4
+"""Commit groups that may wait before the shards' batches are left where they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What `Engine` reads; times in milliseconds, sizes in bytes."""
+
+    address: str
+    shards: int
+    max_connections: int = 50_000
+    path: str = "/v1/ws"
+    subprotocols: bool = True
+    echo: bool = False
+    deflate: bool = False
+    max_message: int = 64 * 1024
+    max_fragments: int = 1024
+    max_inflated: int = 256 * 1024
+    opening_bytes: int = 4096
+    opening_ms: int = 10_000
+    origins: tuple[str, ...] = ()
+    outbox_soft: int = 256 * 1024
+    outbox_hard: int = 1024 * 1024
+    outbox_total: int = 1 << 30
+    outbox_stall_ms: int = 10_000
+    inbound_bytes: int = 4 * 1024 * 1024
+    control_per_second: int = 10
+
+
+def engine_settings(settings: Settings, shards: int) -> EngineSettings:
+    """The engine's part of a node's settings."""
+    limits = settings.limits
+    return EngineSettings(
+        address=settings.edge.address,
+        shards=shards,
+        max_connections=limits.max_connections,
+        deflate=settings.edge.deflate,
+        max_message=limits.message_bytes,
+        max_fragments=limits.message_fragments,
+        max_inflated=limits.inflated_bytes,
+        opening_bytes=limits.opening_bytes,
+        opening_ms=limits.opening_time,
+        origins=settings.edge.origins,
+        outbox_soft=limits.outbox_soft,
+        outbox_hard=limits.outbox_hard,
+        outbox_total=limits.outbox_total,
+        outbox_stall_ms=limits.outbox_stall,
+        inbound_bytes=limits.inbound_bytes,
+        control_per_second=limits.control_per_second,
+    )
+
+
+def shards_for(max_connections: int, cores: int, table: int) -> int:
+    """Shards that a node needs: its cores, or more where the file tables would be too small."""
+    return max(cores, -(-max_connections // int(TABLE_SHARE * table)))
+
+
+class Gateway:
+    """Runs the turns. Everything happens on the loop's thread; a message costs no task.
+
+    Args:
+        engine: The shards.
+        services: What handlers work with.
+        loop: The event loop that watches the doorbell.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        services: Services,
+        journal: Journal[Any],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._engine = engine
+        self._services = services
+        self._delivery: Delivery = services.delivery
+        self._journal = journal
+        self._loop = loop
+        self._limit = services.settings.limits.batch_messages
+        self._soft = services.settings.limits.outbox_soft
+        self._metrics: Metrics = services.metrics
+        self._watching = False
+        self._callers: dict[int, Caller] = {}
+        """Those with a command that waits, or with pages that they may not have read."""
+
+    def start(self) -> None:
+        """Take batches whenever the doorbell rings."""
+        self._watching = True
+        self._loop.add_reader(self._engine.fileno(), self.turn)
+
+    def stop(self) -> None:
+        """Take no more."""
+        if self._watching:
+            self._watching = False
+            self._loop.remove_reader(self._engine.fileno())
+
+    def turn(self) -> int:
+        """Take one batch and do all of it. Returns how many items there were."""
+        if self._journal.waiting > BACKLOG_GROUPS * self._limit:
+            # The disk is behind: the shards' queues fill, then the sockets push back.
+            self.stop()
+            return 0
+        born_ns, items = self._engine.take(self._limit)
+        if not items:
+            return 0
+        services = self._services
+        services.now_ms = time.time_ns() // 1_000_000
+        services.rates.now = time.monotonic_ns() // 1_000_000
+        work = self._decode(items)
+        for caller, command in work:
+            self._run(caller, command)
+        self._journal.commit()
+        self._delivery.flush()
+        services.connected.clear()
+        if work:
+            self._metrics.batch_messages.observe(len(work))
+            self._delivery.arrived(born_ns, len(work))
+        return len(items)
+
+    def catch_up(self) -> None:
+        """The journal has released a group: go on with the batches that were left waiting."""
+        if not self._watching and self._journal.waiting <= BACKLOG_GROUPS * self._limit:
+            self.start()
+
+    def _decode(self, items: list[tuple[Any, ...]]) -> list[tuple[Caller, Command | CommandError]]:
+        work: list[tuple[Caller, Command | CommandError]] = []
+        keys: list[tuple[str, str]] = []
+        waiting = self._callers
+        for item in items:
+            if item[0] != _engine.COMMANDS:
+                self._note(item)
+                continue
+            _, conn, user, device, encoding, frames, token = item
+            caller = waiting.get(conn) if waiting else None
+            if caller is None:
+                caller = Caller(conn, user, device, encoding, token)
+            for frame in frames:
+                for command in decode_frame(frame, encoding):
+                    work.append((caller, command))
+                    if type(command) is Send and user is not None:
+                        keys.append((user, command.key))
+        if keys:
+            self._services.view.preload_keys(keys)
+        return work
+
+    def _run(self, caller: Caller, command: Command | CommandError) -> None:
+        """Run a command now, or behind the one of this connection that waits (one at a time)."""
+        if caller.busy or caller.parked:
+            caller.parked.append(command)
+            return
+        HANDLERS[type(command)](command, caller, self._services)
+        if caller.busy or caller.weight:
+            self._keep(caller)
+
+    def resume(self, caller: Caller) -> None:
+        """Run what waited while `caller` was busy."""
+        parked, caller.parked = caller.parked, []
+        for at, command in enumerate(parked):
+            if caller.busy or caller.weight > self._soft:
+                caller.parked = parked[at:]
+                break
+            HANDLERS[type(command)](command, caller, self._services)
+        self._keep(caller)
+
+    def _keep(self, caller: Caller) -> None:
+        """Remember a caller as long as something of it waits."""
+        if caller.busy:
+            self._callers[caller.conn] = caller
+        elif caller.weight > self._soft // 4:
+            # Its pages may fill its outbox: go on when the engine says that they are out.
+            self._callers[caller.conn] = caller
+            caller.busy = True
+            self._delivery.now.append((OPS.notify, caller.conn))
+        else:
+            self._callers.pop(caller.conn, None)
+
+    def _note(self, item: tuple[Any, ...]) -> None:
+        """Something else than commands: a connection is gone, or its outbox has drained."""
+        kind, conn = item[0], item[1]
+        if kind == _engine.WRITABLE:
+            caller = self._callers.get(conn)
+            if caller is not None:
+                caller.busy = False
+                caller.weight = 0
+                self.resume(caller)
+        elif kind == _engine.CLOSED:
+            self._callers.pop(conn, None)
+            self._services.rates.forget(conn)
+            self._delivery.msgpack_sessions -= item[5] == _engine.MSGPACK
+
+
+def echo_settings(
+    address: str, shards: int, max_message: int, max_fragments: int, *, deflate: bool
+) -> EngineSettings:
+    """An engine that sends every message back, without limits on rates, at `/`."""
+    return EngineSettings(
+        address=address,
+        shards=shards,
+        max_connections=1 << 20,
+        path="/",
+        subprotocols=False,
+        echo=True,
+        deflate=deflate,
+        max_message=max_message,
+        max_fragments=max_fragments,
+        max_inflated=max_message,
+        outbox_soft=max(256 * 1024, 2 * max_message),
+        outbox_hard=1 << 40,
+        outbox_total=1 << 40,
+        control_per_second=0,
+    )
+
+

@@ -1,0 +1,44 @@
+"""`ack`: this device holds everything up to here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hivewire.core.entries import CursorEntry, Rejection
+from hivewire.core.plan import plan_ack
+from hivewire.handlers.errors import NOT_CONNECTED, refuse
+
+if TYPE_CHECKING:
+    from hivewire.core.commands import Ack
+    from hivewire.delivery import Caller
+    from hivewire.handlers.services import Services
+
+
+def handle(command: Ack, caller: Caller, services: Services) -> None:
+    """Move the device's cursor forward; `ok` only where an id asks for it."""
+    refusal = move_cursor(command.seq, "seq", caller, services)
+    if refusal is not None:
+        refuse(refusal, command.id, "ack", caller, services)
+        return
+    services.metrics.commands["ack", "ok"] += 1
+    if command.id is not None:
+        services.delivery.answer(caller, {"op": "ok", "id": command.id})
+
+
+def move_cursor(seq: int, field: str, caller: Caller, services: Services) -> Rejection | None:
+    """Acknowledge up to `seq` for the caller's device; a refusal if that is beyond the head (I6).
+
+    The move is written within `store.cursor_delay`; until then it is only remembered.
+    """
+    user, device = caller.user, caller.device
+    if user is None or device is None:
+        return NOT_CONNECTED
+    if services.connected.get((user, device), caller.conn) != caller.conn:
+        # A newer connection of the device has taken over: this one's acks no longer count.
+        return None
+    moved = plan_ack(seq, user, device, services.view, services.now_ms, field)
+    if isinstance(moved, CursorEntry):
+        services.view.cursors.note(moved)
+        services.move_cursor_soon()
+        return None
+    return moved

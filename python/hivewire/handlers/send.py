@@ -1,0 +1,64 @@
+"""`send`: a message, stored once, numbered, and only then answered and shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hivewire.core.entries import Duplicate, Pending, Rejection, SendEntry
+from hivewire.core.plan import plan_send
+from hivewire.handlers.errors import NOT_CONNECTED, refuse
+from hivewire.handlers.rates import Verdict
+
+if TYPE_CHECKING:
+    from hivewire.core.commands import Send
+    from hivewire.delivery import Caller
+    from hivewire.handlers.services import Services
+
+OPEN_ID = Rejection("bad_request", "a command with this `id` is still open", "id")
+BEHIND = Rejection("unavailable", "too much waits for the disk", None, True, 1_000)
+IN_FLIGHT_WAIT_MS = 100
+
+
+def handle(command: Send, caller: Caller, services: Services) -> None:
+    """Plan it; a new one is applied, a known one answered as it was the first time.
+
+    The key is looked up before any limit, so that a resend always gets its answer.
+    """
+    user, device = caller.user, caller.device
+    if user is None or device is None:
+        refuse(NOT_CONNECTED, command.id, "send", caller, services)
+        return
+    planned = plan_send(command, user, device, services.view, services.now_ms)
+    if type(planned) is SendEntry:
+        refusal = limited(command, user, caller, services)
+        if refusal is None:
+            services.delivery.send(planned, command.id, caller)
+            return
+        planned = refusal
+    outcome = planned.outcome if isinstance(planned, Pending) else planned
+    if isinstance(outcome, Duplicate):
+        services.metrics.commands["send", "dup"] += 1
+        services.delivery.repeat(outcome, command.id, caller)
+    elif isinstance(outcome, Rejection):
+        refuse(outcome, command.id, "send", caller, services)
+
+
+def limited(command: Send, user: str, caller: Caller, services: Services) -> Rejection | None:
+    """Why a good send is not taken now, if that is so."""
+    delivery, limits = services.delivery, services.settings.limits
+    open_ids = delivery.open_ids(caller.conn)
+    if command.id in open_ids:
+        return OPEN_ID
+    if len(open_ids) >= limits.sends_in_flight:
+        message = f"{limits.sends_in_flight} sends are in flight"
+        return Rejection("rate_limited", message, None, True, IN_FLIGHT_WAIT_MS)
+    if delivery.journal.is_full:
+        return BEHIND
+    if services.rates.unlimited:
+        return None
+    verdict, wait = services.rates.send(caller.conn, user)
+    if verdict is Verdict.GOOD:
+        return None
+    if verdict is Verdict.FLOOD:
+        delivery.close(caller, services.close_codes["RATE_LIMITED"], "far too many sends")
+    return Rejection("rate_limited", "too many sends", None, True, wait)

@@ -1,0 +1,61 @@
+"""What handlers work with: the same for all of them, made once at start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hivewire.auth import Verifier
+    from hivewire.config import Settings
+    from hivewire.core.view import View
+    from hivewire.delivery import Caller, Delivery
+    from hivewire.handlers.rates import Rates
+    from hivewire.metrics import Metrics
+
+
+@dataclass(slots=True)
+class Services:
+    """The node as a handler sees it. Times are milliseconds, read once a turn."""
+
+    settings: Settings
+    view: View
+    delivery: Delivery
+    verifier: Verifier
+    rates: Rates
+    metrics: Metrics
+    ticket_secret: bytes
+    limits: dict[str, Any]
+    """What `connected` tells; see `limits_of`."""
+    close_codes: dict[str, int]
+    heartbeat_range: tuple[int, int]
+    devices: Callable[[str], list[str]]
+    """Names of the devices with which a user is connected."""
+    resume: Callable[[Caller], None]
+    """Runs the commands of a caller that is no longer busy."""
+    move_cursor_soon: Callable[[], None]
+    """Sees to it that moved cursors are written within `store.cursor_delay`."""
+    now_ms: int = 0
+    """The wall clock at the beginning of this turn."""
+    connected: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """Connections that got `connected` in this turn, by user and device: what an older one says
+    in the same turn no longer counts."""
+
+
+def limits_of(settings: Settings) -> dict[str, Any]:
+    """The `limits` of `connected` (protocol, section 3)."""
+    limits = settings.limits
+    return {
+        "message_bytes": limits.message_bytes,
+        "message_objects": limits.message_objects,
+        "server_message_bytes": limits.server_message_bytes,
+        "text_bytes": limits.text_bytes,
+        "data_bytes": limits.data_bytes,
+        "page_events": limits.page_events,
+        "sends_in_flight": limits.sends_in_flight,
+        "sends_per_second": limits.sends_per_second,
+        "devices": limits.devices,
+        "watch": 0,
+    }

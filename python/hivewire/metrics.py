@@ -1,0 +1,193 @@
+"""What the node counts about itself, and how Prometheus reads it.
+
+The hot path touches plain integers, a `Counter` and `Histogram.observe`; everything that costs more
+happens when somebody scrapes. Names follow Prometheus: `hivewire_`, base units, `_total` for
+counters.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.exposition import generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector, CollectorRegistry
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from prometheus_client.metrics_core import Metric
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+SECONDS: Final = (
+    *(0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0),
+)
+MESSAGES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
+
+# What the engine counts: its name → our name, kind, help. Others appear as hivewire_engine_<name>.
+ENGINE: Final = {
+    "connections": ("connections", "gauge", "Open WebSocket connections."),
+    "sessions": ("sessions", "gauge", "Connections that have connected as a user."),
+    "accepted": ("connections_accepted", "counter", "Connections accepted."),
+    "closed": ("connections_closed", "counter", "Connections that ended."),
+    "bytes_in": ("received_bytes", "counter", "Bytes read from clients."),
+    "bytes_out": ("sent_bytes", "counter", "Bytes written to clients."),
+    "messages_in": ("messages_received", "counter", "WebSocket messages received."),
+    "messages_out": ("messages_sent", "counter", "WebSocket messages sent."),
+    "outbox_bytes": ("outbox_bytes", "gauge", "Bytes that wait for slow readers."),
+    "inbound_bytes": ("inbound_bytes", "gauge", "Bytes of commands that wait for Python."),
+    "stale": ("stale_ids", "counter", "Submits for connections that were gone already."),
+    "slow_readers": ("slow_readers", "counter", "Connections closed as slow readers (4003)."),
+    "volatile_dropped": ("volatile_dropped", "counter", "Volatile pushes dropped."),
+    "wheel_lag_us": ("wheel_lag_seconds", "gauge", "How late the timer wheels run."),
+}
+MICROSECONDS: Final = 1_000_000
+
+
+class Histogram:
+    """Counts by bucket; `observe` costs a bisect and three additions.
+
+    Args:
+        bounds: upper bounds of the buckets, rising, in the unit of what is observed.
+    """
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(self.bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float, count: int = 1) -> None:
+        """Count `value` `count` times (a batch whose messages share one latency is one call)."""
+        self.counts[bisect_left(self.bounds, value)] += count
+        self.sum += value * count
+
+    @property
+    def count(self) -> int:
+        """How many values were observed."""
+        return sum(self.counts)
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative counts by upper bound, as Prometheus wants them."""
+        running, rows = 0, list[tuple[str, float]]()
+        for bound, count in zip((*map(repr, self.bounds), "+Inf"), self.counts, strict=True):
+            running += count
+            rows.append((bound, running))
+        return rows
+
+
+class Metrics:
+    """Everything counted in Python, and where to ask the engine and the store for theirs."""
+
+    def __init__(self) -> None:
+        self.commands: Counter[tuple[str, str]] = Counter()
+        self.answer_seconds = Histogram(SECONDS)
+        self.batch_messages = Histogram(MESSAGES)
+        self.commit_seconds = Histogram(SECONDS)
+        self.commit_messages = Histogram(MESSAGES)
+        self.loop_lag_seconds = Histogram(SECONDS)
+        self.commits = 0
+        self.puts = 0
+        self.events = 0
+        self.engine: Callable[[], Mapping[str, int]] | None = None
+        self.store: Callable[[], Mapping[str, int]] | None = None
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_NodeCollector(self))
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def render(self) -> bytes:
+        """All metrics in the Prometheus text format, `CONTENT_TYPE`."""
+        return generate_latest(self._registry)
+
+
+class _NodeCollector(Collector):
+    """Turns the counters of a `Metrics` into families at the moment of a scrape."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        yield self._commands()
+        yield from self._counters()
+        yield from self._histograms()
+        if self._metrics.engine is not None:
+            yield from engine_families(self._metrics.engine())
+        if self._metrics.store is not None:
+            for name, value in self._metrics.store().items():
+                yield GaugeMetricFamily(f"hivewire_store_{name}", f"RocksDB: {name}.", value)
+
+    def _commands(self) -> Metric:
+        family = CounterMetricFamily(
+            "hivewire_commands", "Commands handled, by op and result.", labels=("op", "result")
+        )
+        for (op, result), count in self._metrics.commands.items():
+            family.add_metric((op, result), count)
+        return family
+
+    def _counters(self) -> Iterable[Metric]:
+        metrics = self._metrics
+        yield CounterMetricFamily("hivewire_commits", "Synced commits.", metrics.commits)
+        yield CounterMetricFamily("hivewire_puts", "Rows written.", metrics.puts)
+        yield CounterMetricFamily("hivewire_events", "Timeline events made.", metrics.events)
+
+    def _histograms(self) -> Iterable[Metric]:
+        metrics = self._metrics
+        for name, text, histogram in (
+            ("answer_seconds", "From arrival to the answer's submit.", metrics.answer_seconds),
+            ("batch_messages", "WebSocket messages in a batch.", metrics.batch_messages),
+            ("commit_seconds", "Write and sync of a commit.", metrics.commit_seconds),
+            ("commit_messages", "Entries in a commit.", metrics.commit_messages),
+            ("loop_lag_seconds", "How late the event loop runs.", metrics.loop_lag_seconds),
+        ):
+            yield HistogramMetricFamily(
+                f"hivewire_{name}", text, buckets=histogram.buckets(), sum_value=histogram.sum
+            )
+
+
+def engine_families(stats: Mapping[str, int]) -> Iterable[Metric]:
+    """The engine's counters under the names that dashboards know."""
+    for key, value in stats.items():
+        name, kind, text = ENGINE.get(key, (f"engine_{key}", "gauge", f"Engine: {key}."))
+        scaled = value / MICROSECONDS if key.endswith("_us") else value
+        family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
+        yield family(f"hivewire_{name}", text, scaled)
+
+
+class LoopLag:
+    """Measures how late the event loop calls back: long batches and blocking calls show here."""
+
+    INTERVAL: Final = 0.5
+
+    def __init__(self, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
+        self._histogram = metrics.loop_lag_seconds
+        self._loop = loop
+        self._handle: asyncio.TimerHandle | None = None
+        self._due = 0.0
+
+    def start(self) -> None:
+        """Measure from now on, twice a second."""
+        self._due = perf_counter() + self.INTERVAL
+        self._handle = self._loop.call_later(self.INTERVAL, self._tick)
+
+    def stop(self) -> None:
+        """Measure no more."""
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _tick(self) -> None:
+        self._histogram.observe(max(0.0, perf_counter() - self._due))
+        self.start()
