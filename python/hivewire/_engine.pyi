@@ -1,4 +1,4 @@
-"""The engine. Written by hand, checked against the built module by `make types`."""
+# The engine. Written by hand, checked against the built module by `make stubs`.
 
 from typing import Any, Final, final
 

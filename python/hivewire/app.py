@@ -33,6 +33,7 @@ from hivewire.store.rocks import Rocks
 
 if TYPE_CHECKING:
     from hivewire.config import Settings
+    from hivewire.delivery import Caller
     from hivewire.store.journal import Group
 
 log = structlog.get_logger(__name__)
@@ -102,7 +103,7 @@ class Node:
             close_codes=gateway.CLOSE_CODES,
             heartbeat_range=gateway.HEARTBEAT_RANGE,
             devices=self.engine.devices,
-            resume=lambda caller: self.gateway.resume(caller),
+            resume=self._resume,
             move_cursor_soon=self._move_cursor_soon,
         )
 
@@ -153,6 +154,9 @@ class Node:
         self.journal.close()
         self.store.close()
 
+    def _resume(self, caller: Caller) -> None:
+        self.gateway.resume(caller)
+
     def _release(self, group: Group[Owed]) -> None:
         self.delivery.release(group)
         self.gateway.catch_up()
@@ -165,8 +169,10 @@ class Node:
         metrics.commit_messages.observe(commit.entries)
 
     def _fatal(self, error: BaseException) -> None:
-        """The disk failed. What it kept is unknown until it is read again, so nobody is told
-        anything more, and the process ends as if it had been killed."""
+        """End as if killed: the disk failed, and what it kept is unknown until it is read again.
+
+        Nobody is told anything more.
+        """
         log.error("the store failed; the node stops", error=str(error))
         sys.stderr.flush()
         os._exit(FATAL_STATUS)
@@ -193,7 +199,9 @@ class Node:
 
     def _store_figures(self) -> dict[str, int]:
         figures = {name: self.store.property(name) for name in HEALTH}
-        return {name.replace("-", "_"): value for name, value in figures.items() if value is not None}
+        return {
+            name.replace("-", "_"): value for name, value in figures.items() if value is not None
+        }
 
 
 def serve(settings: Settings, dev: bool) -> int:  # noqa: FBT001 - as the command line says it
@@ -255,5 +263,3 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-

@@ -180,7 +180,7 @@ def echo(
             refuse(f"--max-message: {error}")
         from hivewire import app as node
 
-        raise typer.Exit(node.echo(edge, message_bytes, max_fragments, deflate))
+        raise typer.Exit(node.echo(edge, message_bytes, max_fragments, deflate=deflate))
 
 
 @cli.command()

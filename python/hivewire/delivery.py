@@ -14,12 +14,11 @@ import msgspec
 
 from hivewire import chaos
 from hivewire.core.apply import apply_device, apply_send, body_msgpack
-from hivewire.core.entries import CursorEntry, DeviceEntry, SendEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hivewire.core.entries import Duplicate
+    from hivewire.core.entries import CursorEntry, DeviceEntry, Duplicate, SendEntry
     from hivewire.core.view import View
     from hivewire.metrics import Metrics
     from hivewire.store.journal import Group, Journal
@@ -247,9 +246,7 @@ class Delivery:
             self._metrics.answer_seconds.observe((monotonic_ns() - since_ns) / 1e9, count)
 
 
-def sent(
-    places: SendEntry | Duplicate, command_id: int, encoding: int, *, dup: bool
-) -> bytes:
+def sent(places: SendEntry | Duplicate, command_id: int, encoding: int, *, dup: bool) -> bytes:
     """The answer to a send. Conversation ids need no escapes."""
     if encoding == JSON:
         return b'{"op":"sent","id":%d,"conv":"%b","n":%d,"seq":%d,"ts":%d,"dup":%b}' % (

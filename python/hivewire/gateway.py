@@ -253,5 +253,3 @@ def echo_settings(
         outbox_total=1 << 40,
         control_per_second=0,
     )
-
-

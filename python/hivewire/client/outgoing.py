@@ -61,7 +61,8 @@ class Outgoing:
             return await pending.answer
         finally:
             # Who gave up waiting leaves the id behind: the answer still fills its place in order.
-            self._sends.pop(key, None)
+            if self._sends.get(key) is pending:
+                del self._sends[key]
 
     async def call(self, command: dict[str, Any]) -> dict[str, Any]:
         """Wait for the answer to a command of this line. Raises CommandFailed, Disconnected."""
@@ -121,23 +122,27 @@ class Outgoing:
     def _settle(
         self, pending: PendingSend, answer: dict[str, Any]
     ) -> tuple[Sent, dict[str, Any]] | None:
-        if answer["op"] == "sent":
-            sent = Sent.of(answer, pending.command["key"])
-            if not pending.answer.done():
+        failure = CommandFailed(answer) if answer["op"] == "error" else None
+        if failure is not None and failure.retryable and failure.code in RETRYABLE:
+            self._retry(pending, failure.retry_after_ms)
+            return None
+        key: str = pending.command["key"]
+        self._sends.pop(key, None)
+        sent = Sent.of(answer, key) if failure is None else None
+        if not pending.answer.done():
+            if sent is not None:
                 pending.answer.set_result(sent)
-            return sent, pending.command
-        failure = CommandFailed(answer)
-        if failure.retryable and failure.code in RETRYABLE:
-            wait = failure.retry_after_ms
-            delay = RETRY_SECONDS if wait is None else wait / 1000
-            loop = asyncio.get_running_loop()
-            pending.id = None
-            pending.not_before = loop.time() + delay
-            # A little later than asked for, so that the clock has passed `not_before` for sure.
-            loop.call_later(delay + 0.01, self.flush)
-        elif not pending.answer.done():
-            pending.answer.set_exception(failure)
-        return None
+            elif failure is not None:
+                pending.answer.set_exception(failure)
+        return (sent, pending.command) if sent is not None else None
+
+    def _retry(self, pending: PendingSend, after_ms: int | None) -> None:
+        loop = asyncio.get_running_loop()
+        delay = RETRY_SECONDS if after_ms is None else after_ms / 1000
+        pending.id = None
+        pending.not_before = loop.time() + delay
+        # A little later than asked for, so that the clock has passed `not_before` for sure.
+        loop.call_later(delay + 0.01, self.flush)
 
     def _next_id(self) -> int:
         self._last_id = self._last_id % MAX_ID + 1

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from hivewire.handlers.services import Services
 
 OPEN_ID = Rejection("bad_request", "a command with this `id` is still open", "id")
-BEHIND = Rejection("unavailable", "too much waits for the disk", None, True, 1_000)
+BEHIND = Rejection(
+    "unavailable", "too much waits for the disk", retryable=True, retry_after_ms=1_000
+)
 IN_FLIGHT_WAIT_MS = 100
 
 
@@ -51,7 +53,7 @@ def limited(command: Send, user: str, caller: Caller, services: Services) -> Rej
         return OPEN_ID
     if len(open_ids) >= limits.sends_in_flight:
         message = f"{limits.sends_in_flight} sends are in flight"
-        return Rejection("rate_limited", message, None, True, IN_FLIGHT_WAIT_MS)
+        return Rejection("rate_limited", message, retryable=True, retry_after_ms=IN_FLIGHT_WAIT_MS)
     if delivery.journal.is_full:
         return BEHIND
     if services.rates.unlimited:
@@ -61,4 +63,4 @@ def limited(command: Send, user: str, caller: Caller, services: Services) -> Rej
         return None
     if verdict is Verdict.FLOOD:
         delivery.close(caller, services.close_codes["RATE_LIMITED"], "far too many sends")
-    return Rejection("rate_limited", "too many sends", None, True, wait)
+    return Rejection("rate_limited", "too many sends", retryable=True, retry_after_ms=wait)

@@ -36,9 +36,7 @@ def handle(command: Sync, caller: Caller, services: Services) -> None:
         payload = page_answer(found, command.id, caller.encoding)
         caller.weight += len(payload)
         caller.busy = False
-        delivery.now.append(
-            (delivery.ops.page, caller.conn, user, payload, found.next, found.done)
-        )
+        delivery.now.append((delivery.ops.page, caller.conn, user, payload, found.next, found.done))
         services.resume(caller)
 
     caller.busy = True

@@ -119,9 +119,8 @@ impl Directory {
         let user = User { id: id.into(), sessions: NONE };
         let index = place(&mut self.users, &mut self.free_users, user);
         let Self { hasher, by_id, users, .. } = self;
-        let hash_of = |&at: &u32| {
-            hasher.hash_one(users.get(at as usize).map_or("", |user| user.id.as_str()))
-        };
+        let hash_of =
+            |&at: &u32| hasher.hash_one(users.get(at as usize).map_or("", |user| user.id.as_str()));
         by_id.insert_unique(hasher.hash_one(id), index, hash_of);
         index
     }
@@ -255,8 +254,7 @@ mod tests {
         for gone in 0..3_u32 {
             let mut directory = Directory::default();
             let of = |n: u32| ["a", "b", "c"][n as usize];
-            let ids: Vec<u32> =
-                (0..3).map(|n| directory.attach(conn(n), "ann", of(n)).0).collect();
+            let ids: Vec<u32> = (0..3).map(|n| directory.attach(conn(n), "ann", of(n)).0).collect();
             assert!(directory.detach(ids[gone as usize], conn(gone)));
             let left: Vec<u32> = (0..3).filter(|&n| n != gone).collect();
             assert_eq!(conns(&mut directory, "ann"), left);

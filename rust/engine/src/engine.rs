@@ -126,8 +126,7 @@ impl Engine {
     /// When the address cannot be resolved or bound.
     pub fn listen(&mut self) -> io::Result<SocketAddr> {
         let unresolved = || io::Error::new(io::ErrorKind::InvalidInput, "no such address");
-        let mut address =
-            self.config.address.to_socket_addrs()?.next().ok_or_else(unresolved)?;
+        let mut address = self.config.address.to_socket_addrs()?.next().ok_or_else(unresolved)?;
         for id in 0..self.config.shards {
             let shared = Arc::new(Shared {
                 inbox: Inbox::new()?,
@@ -162,6 +161,9 @@ impl Engine {
 
     /// Hands out items until `limit` messages have gone by. What is left is handed out next
     /// time, and the doorbell rings for it.
+    ///
+    /// # Errors
+    /// The first one of `each`; the item that it was given is lost, the others are not.
     pub fn drain_fetched<E>(
         &mut self,
         limit: usize,
@@ -287,7 +289,7 @@ impl Engine {
     /// Pushes a durable event to every live session of `user`, as the next one after all that
     /// went before. `origin` gets `answer` in its place (its first `sent`).
     ///
-    /// `bodies` are complete objects without `op` and `seq`, JSON and MessagePack; without the
+    /// `bodies` are complete objects without `op` and `seq`, JSON and `MessagePack`; without the
     /// latter, sessions that need it are left out and repair the hole by `sync`.
     pub fn event(
         &mut self,
@@ -522,11 +524,13 @@ fn write_bytes(arena: &mut Vec<u8>, bytes: &[u8]) -> Span {
 fn write_frame(arena: &mut Vec<u8>, encoding: u8, parts: &[&[u8]]) -> Span {
     let start = arena.len();
     write_header(arena, encoding, parts.iter().map(|part| part.len()).sum());
-    parts.iter().for_each(|part| arena.extend_from_slice(part));
+    for part in parts {
+        arena.extend_from_slice(part);
+    }
     Span::since(arena, start)
 }
 
-/// Appends the header of a whole data frame, text for JSON and binary for MessagePack.
+/// Appends the header of a whole data frame, text for JSON and binary for `MessagePack`.
 pub(crate) fn write_header(arena: &mut Vec<u8>, encoding: u8, len: usize) {
     let opcode = if encoding == MSGPACK { Opcode::Binary } else { Opcode::Text };
     let mut header = [0; 14];

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub struct Topics {
     by_name: HashMap<Box<str>, u32>,
-    topics: Vec<Topic>,
+    records: Vec<Topic>,
     free: Vec<u32>,
 }
 
@@ -25,7 +25,7 @@ impl Topics {
             Some(&topic) => topic,
             None => self.open(name),
         };
-        let (Some(slot), Some(entry)) = (table.at(index), self.topics.get_mut(topic as usize))
+        let (Some(slot), Some(entry)) = (table.at(index), self.records.get_mut(topic as usize))
         else {
             return;
         };
@@ -40,10 +40,10 @@ impl Topics {
     fn open(&mut self, name: &str) -> u32 {
         let fresh = Topic { name: name.into(), readers: Vec::new() };
         let topic = self.free.pop().unwrap_or_else(|| {
-            self.topics.push(Topic::default());
-            u32::try_from(self.topics.len() - 1).unwrap_or(u32::MAX)
+            self.records.push(Topic::default());
+            u32::try_from(self.records.len() - 1).unwrap_or(u32::MAX)
         });
-        if let Some(place) = self.topics.get_mut(topic as usize) {
+        if let Some(place) = self.records.get_mut(topic as usize) {
             *place = fresh;
         }
         self.by_name.insert(name.into(), topic);
@@ -63,14 +63,15 @@ impl Topics {
     /// Takes the connection in slot `index` out of all its topics: it is about to be reaped.
     pub fn forget(&mut self, table: &mut Table, index: u32) {
         let extra = table.at(index).and_then(|slot| slot.line.extra.as_mut());
-        for (topic, place) in extra.map(|extra| std::mem::take(&mut extra.topics)).unwrap_or_default()
+        for (topic, place) in
+            extra.map(|extra| std::mem::take(&mut extra.topics)).unwrap_or_default()
         {
             self.leave(table, topic, place);
         }
     }
 
     fn leave(&mut self, table: &mut Table, topic: u32, place: u32) {
-        let Some(entry) = self.topics.get_mut(topic as usize) else { return };
+        let Some(entry) = self.records.get_mut(topic as usize) else { return };
         if (place as usize) < entry.readers.len() {
             entry.readers.swap_remove(place as usize);
         }
@@ -92,7 +93,7 @@ impl Topics {
     /// The slots that have `name` open.
     #[must_use]
     pub fn readers(&self, name: &str) -> &[u32] {
-        let topic = self.by_name.get(name).and_then(|&topic| self.topics.get(topic as usize));
+        let topic = self.by_name.get(name).and_then(|&topic| self.records.get(topic as usize));
         topic.map_or(&[], |topic| &topic.readers)
     }
 }
@@ -140,6 +141,6 @@ mod tests {
         assert_eq!(readers(&topics, "news"), []);
         assert!(topics.by_name.is_empty(), "an empty topic costs nothing");
         topics.subscribe(&mut table, 0, "again");
-        assert_eq!(topics.topics.len(), 2, "its record is used again");
+        assert_eq!(topics.records.len(), 2, "its record is used again");
     }
 }

@@ -124,7 +124,7 @@ pub enum Order {
         topic: Span,
         /// The frame for JSON readers.
         json: Span,
-        /// The frame for MessagePack readers; empty: there are none.
+        /// The frame for `MessagePack` readers; empty: there are none.
         msgpack: Span,
         /// See [`Class`].
         class: Class,

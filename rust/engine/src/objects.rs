@@ -22,14 +22,15 @@ const PONG_MSGPACK: &[u8] = b"\x81\xa2op\xa4pong";
 /// Recognises the messages that never reach Python.
 #[must_use]
 pub fn recognise(encoding: u8, message: &[u8]) -> Option<Known> {
-    let (ping, pong) =
-        if encoding == MSGPACK { (PING_MSGPACK, PONG_MSGPACK) } else { (PING_JSON, PONG_JSON) };
-    match message {
-        [] => Some(Known::Ping),
-        _ if message == ping => Some(Known::Ping),
-        _ if message == pong => Some(Known::Pong),
-        _ => None,
+    let known: [(&[u8], Known); 2] = if encoding == MSGPACK {
+        [(PING_MSGPACK, Known::Ping), (PONG_MSGPACK, Known::Pong)]
+    } else {
+        [(PING_JSON, Known::Ping), (PONG_JSON, Known::Pong)]
+    };
+    if message.is_empty() {
+        return Some(Known::Ping);
     }
+    known.into_iter().find(|(bytes, _)| *bytes == message).map(|(_, kind)| kind)
 }
 
 /// Appends a ping or pong that tells `head`, the position of this connection; `id` 0: none.
@@ -45,7 +46,7 @@ pub fn write_heartbeat(out: &mut Vec<u8>, encoding: u8, kind: Known, id: u32, he
 }
 
 /// Appends the head of an event: everything in front of the body's own fields. `fields` is how
-/// many the body has, for MessagePack.
+/// many the body has, for `MessagePack`.
 pub fn write_event_head(out: &mut Vec<u8>, encoding: u8, seq: u64, fields: usize) {
     let mut object = Object::start(out, encoding, fields + 2);
     object.text("op", "event");
@@ -67,7 +68,7 @@ pub fn write_bye(out: &mut Vec<u8>, encoding: u8, code: u16, reason: &str, delay
 }
 
 /// Splits a whole object into the number of its fields and the bytes after its opening, which
-/// for JSON is the brace and for MessagePack the map header. `None`: not an object.
+/// for JSON is the brace and for `MessagePack` the map header. `None`: not an object.
 #[must_use]
 pub fn open_body(encoding: u8, body: &[u8]) -> Option<(usize, &[u8])> {
     if encoding != MSGPACK {
@@ -117,7 +118,9 @@ impl<'o> Object<'o> {
 
     fn string(&mut self, text: &str) {
         if self.msgpack {
-            let text = text.get(..text.floor_char_boundary(255)).unwrap_or_default();
+            // Longer ones do not occur: a Close frame bounds reasons at 123 bytes.
+            let end = (0..=text.len().min(255)).rev().find(|&end| text.is_char_boundary(end));
+            let text = text.get(..end.unwrap_or(0)).unwrap_or_default();
             let length = u8::try_from(text.len()).unwrap_or(u8::MAX);
             match length {
                 0..=31 => self.out.push(0xa0 | length),
@@ -249,7 +252,8 @@ mod tests {
         let text = r#"{"op":"bye","code":4000,"reason":"drain","reconnect":true,"delay_ms":250}"#;
         assert_eq!(bye, text.as_bytes());
         let kicked = written(|out| write_bye(out, JSON, 4503, "a \"reason\"", 0));
-        let text = r#"{"op":"bye","code":4503,"reason":"a 'reason'","reconnect":false,"delay_ms":0}"#;
+        let text =
+            r#"{"op":"bye","code":4503,"reason":"a 'reason'","reconnect":false,"delay_ms":0}"#;
         assert_eq!(kicked, text.as_bytes());
     }
 

@@ -157,7 +157,7 @@ pub struct Line {
     pub phase: Phase,
     /// See [`flag`].
     pub flags: u16,
-    /// JSON or MessagePack.
+    /// JSON or `MessagePack`.
     pub encoding: u8,
 }
 

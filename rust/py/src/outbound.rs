@@ -47,7 +47,7 @@ struct Fields<'a, 'py> {
     at: usize,
 }
 
-impl<'a, 'py> Fields<'a, 'py> {
+impl<'py> Fields<'_, 'py> {
     fn next<T>(&mut self) -> PyResult<T>
     where
         T: for<'x> FromPyObject<'x, 'py, Error: Into<PyErr>>,

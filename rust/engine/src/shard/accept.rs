@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 /// Connections that the kernel may hold for a shard that has not accepted them yet.
 const BACKLOG: i32 = 4_096;
 
-/// A listener of the shard's own: the kernel spreads connections over all shards (SO_REUSEPORT).
+/// A listener of the shard's own: the kernel spreads connections over all shards (`SO_REUSEPORT`).
 pub(super) fn listen(address: SocketAddr, poll: &Poll, token: Token) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;

@@ -71,6 +71,10 @@ pub struct Listen {
 }
 
 /// The state of the thread.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is its own condition, none excludes another"
+)]
 pub struct Shard {
     id: u32,
     config: Arc<Config>,
@@ -107,10 +111,7 @@ impl Shard {
     ///
     /// # Errors
     /// When the thread cannot be started or the address cannot be bound.
-    pub fn spawn(
-        listen: Listen,
-        shared: Arc<Shared>,
-    ) -> io::Result<(SocketAddr, JoinHandle<()>)> {
+    pub fn spawn(listen: Listen, shared: Arc<Shared>) -> io::Result<(SocketAddr, JoinHandle<()>)> {
         let (tell, told) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name(format!("hw-shard-{}", listen.id));
         let thread = thread.spawn(move || {
@@ -119,9 +120,9 @@ impl Shard {
             let own = unshare_file_table(&keep).is_ok();
             shared.stats.own_file_table.set(u64::from(own));
             match Self::new(&listen, shared) {
-                Ok(mut shard) => {
-                    let _ = tell.send(shard.listener.local_addr());
-                    shard.run();
+                Ok(mut ready) => {
+                    let _ = tell.send(ready.listener.local_addr());
+                    ready.run();
                 }
                 Err(error) => drop(tell.send(Err(error))),
             }
@@ -136,7 +137,7 @@ impl Shard {
         let listener = accept::listen(listen.address, &poll, LISTENER)?;
         let wake = shared.inbox.wake_fd().as_raw_fd();
         poll.registry().register(&mut SourceFd(&wake), INBOX, Interest::READABLE)?;
-        let mut shard = Self {
+        let mut new = Self {
             id: u32::try_from(listen.id).unwrap_or(0),
             codec: Codec::new(config.proto()),
             config,
@@ -163,8 +164,8 @@ impl Shard {
             resumed: 0,
             stopping: false,
         };
-        shard.read_clock();
-        Ok(shard)
+        new.read_clock();
+        Ok(new)
     }
 
     /// Turns until it is told to stop. A panic outside of a connection's own input is a bug that

@@ -16,14 +16,14 @@ impl Shard {
         let Parcel { mut orders, arena } = parcel;
         let arena = self.output.turn.adopt(arena);
         for order in orders.drain(..) {
-            self.carry_out_one(arena, order);
+            self.carry_out_one(arena, &order);
         }
         // The arena comes back when the turn has been flushed; the empty list goes now.
         self.shared.inbox.recycle(Parcel { orders, arena: Vec::new() });
     }
 
-    fn carry_out_one(&mut self, arena: u32, order: Order) {
-        match order {
+    fn carry_out_one(&mut self, arena: u32, order: &Order) {
+        match *order {
             Order::Send { key, frame, tail, class, position } => {
                 self.queue_sent(arena, key, (frame, tail), class, position);
             }
@@ -155,7 +155,8 @@ impl Shard {
         // What this turn has queued is judged when it has been flushed.
         if slot.line.queue.is_empty() && slot.line.backlog_bytes() <= soft {
             slot.line.clear(flag::NOTIFY);
-            let item = Item::Writable { conn: conn_id(id, key.index, slot), session: slot.line.session };
+            let item =
+                Item::Writable { conn: conn_id(id, key.index, slot), session: slot.line.session };
             self.batch.items.push(item);
         }
     }

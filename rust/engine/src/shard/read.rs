@@ -3,7 +3,7 @@
 use super::output::{Context, Output};
 use super::{Shard, conn_id, mark_readable};
 use crate::batch::Batch;
-use crate::config::{Config, JSON, MSGPACK, TICK_MS};
+use crate::config::{Config, JSON, MSGPACK};
 use crate::inbox::Class;
 use crate::objects::{self, Known};
 use crate::stats::Stats;
@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering;
 const RETRY_AFTER_S: u32 = 5;
 
 /// Ticks of a window in which control frames are counted: ten seconds.
-const CONTROL_WINDOW_TICKS: u32 = 10_000 / TICK_MS as u32;
+const CONTROL_WINDOW_TICKS: u32 = 200;
 
 /// How the bytes of one read ended.
 enum End {
@@ -218,7 +218,11 @@ impl Taken<'_> {
             Event::Message { .. } if !line.takes_orders() => Step::Done,
             Event::Message { kind, payload } => {
                 self.stats.messages_received_total.add(1);
-                if self.config.echo { self.echo(kind, payload) } else { self.message(kind, payload, line) }
+                if self.config.echo {
+                    self.echo(kind, payload)
+                } else {
+                    self.message(kind, payload, line)
+                }
             }
         }
     }

@@ -58,19 +58,19 @@ impl Shard {
             }
         }
         let drained = line.backlog.as_ref().is_none_or(|backlog| backlog.is_empty());
+        if drained {
+            line.backlog = None;
+        }
         if !drained {
             line.set(flag::BLOCKED);
             output.keep(line, Rest::all(queue), *tick);
-        } else {
-            line.backlog = None;
-            if !queue.is_empty() {
-                let (sent, rest) = output.turn.write(queue, stream)?;
-                shared.stats.writes_total.add(1);
-                written += sent;
-                if let Some(rest) = rest {
-                    line.set(flag::BLOCKED);
-                    output.keep(line, rest, *tick);
-                }
+        } else if !queue.is_empty() {
+            let (sent, rest) = output.turn.write(queue, stream)?;
+            shared.stats.writes_total.add(1);
+            written += sent;
+            if let Some(rest) = rest {
+                line.set(flag::BLOCKED);
+                output.keep(line, rest, *tick);
             }
         }
         shared.stats.sent_bytes_total.add_len(written);
