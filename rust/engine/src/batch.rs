@@ -3,7 +3,7 @@
 //! A shard publishes at most one batch a turn and rings the doorbell at most once until Python
 //! has answered it. The bytes of a batch lie in one arena; an item is a handful of numbers.
 
-use crate::sys::{EventFd, monotonic_ns};
+use crate::sys::{Bell, monotonic_ns};
 use crate::table::ConnId;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -100,43 +100,6 @@ impl Batch {
     }
 }
 
-/// One for all shards: an eventfd that the Python loop watches.
-#[derive(Debug)]
-pub struct Doorbell {
-    fd: EventFd,
-    rung: AtomicBool,
-}
-
-impl Doorbell {
-    /// A silent doorbell.
-    ///
-    /// # Errors
-    /// When no descriptor can be had.
-    pub fn new() -> std::io::Result<Self> {
-        Ok(Self { fd: EventFd::new()?, rung: AtomicBool::new(false) })
-    }
-
-    /// Rings unless it has been rung since Python last answered.
-    pub fn ring(&self) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
-            self.fd.ring();
-        }
-    }
-
-    /// Python answers: what is published from here on rings again.
-    pub fn answer(&self) {
-        if self.rung.swap(false, Ordering::AcqRel) {
-            self.fd.clear();
-        }
-    }
-
-    /// The descriptor to watch.
-    #[must_use]
-    pub fn fd(&self) -> &EventFd {
-        &self.fd
-    }
-}
-
 /// The way from one shard to Python. Bounded: over `bound` bytes the shard stops reading (I8).
 #[derive(Debug)]
 pub struct Outlet {
@@ -155,7 +118,7 @@ impl Outlet {
     }
 
     /// Hands a batch over. `batch` comes back empty.
-    pub fn publish(&self, batch: &mut Batch, doorbell: &Doorbell) {
+    pub fn publish(&self, batch: &mut Batch, doorbell: &Bell) {
         let mut batch = std::mem::take(batch);
         batch.born_ns = monotonic_ns();
         self.weight.fetch_add(batch.weight(), Ordering::AcqRel);
@@ -217,7 +180,7 @@ mod tests {
 
     #[test]
     fn i8_a_full_outlet_stops_the_shard_and_wakes_it_once_at_half() {
-        let (outlet, doorbell) = (Outlet::new(1_000), Doorbell::new().expect("a descriptor"));
+        let (outlet, doorbell) = (Outlet::new(1_000), Bell::new().expect("a descriptor"));
         let mut batch = Batch::default();
         batch.push(conn(1), 0, None, &[0; 1_200]);
         let weight = batch.weight();

@@ -1,6 +1,6 @@
 //! The engine as the Python side sees it: fetch batches, submit orders, start and stop shards.
 
-use crate::batch::{Batch, Doorbell, Item, Outlet};
+use crate::batch::{Batch, Item, Outlet};
 use crate::config::{Config, JSON, MSGPACK};
 use crate::directory::Directory;
 use crate::inbox::{Class, Granted, Inbox, Order, Parcel};
@@ -8,6 +8,7 @@ use crate::objects;
 use crate::outbox::Span;
 use crate::shard::{Listen, Shard, Shared};
 use crate::stats::Stats;
+use crate::sys::Bell;
 use crate::table::{ConnId, MAX_SHARDS};
 use hivewire_proto::frame::{self, Opcode};
 use std::collections::VecDeque;
@@ -24,7 +25,7 @@ const SHARE_FROM: usize = 512;
 #[derive(Debug)]
 pub struct Engine {
     config: Arc<Config>,
-    doorbell: Arc<Doorbell>,
+    doorbell: Arc<Bell>,
     shards: Vec<Handle>,
     directory: Directory,
     fetched: VecDeque<Batch>,
@@ -111,7 +112,7 @@ impl Engine {
         Ok(Self {
             tails: vec![None; config.shards],
             config: Arc::new(config),
-            doorbell: Arc::new(Doorbell::new()?),
+            doorbell: Arc::new(Bell::new()?),
             shards: Vec::new(),
             directory: Directory::default(),
             fetched: VecDeque::new(),
@@ -146,7 +147,7 @@ impl Engine {
 
     /// The doorbell to watch: readable while there may be something to take.
     #[must_use]
-    pub fn doorbell(&self) -> &Doorbell {
+    pub fn doorbell(&self) -> &Bell {
         &self.doorbell
     }
 

@@ -5,9 +5,8 @@
 //! through this one way).
 
 use crate::outbox::Span;
-use crate::sys::EventFd;
+use crate::sys::Bell;
 use crate::table::{ConnId, Key};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// How dispensable a frame is to a slow reader.
@@ -154,8 +153,7 @@ pub struct Parcel {
 pub struct Inbox {
     parcels: Mutex<Vec<Parcel>>,
     spent: Mutex<Vec<Parcel>>,
-    wake: EventFd,
-    awake: AtomicBool,
+    bell: Bell,
 }
 
 /// Spent parcels that are kept for reuse.
@@ -168,7 +166,7 @@ impl Inbox {
     /// When no descriptor can be had.
     pub fn new() -> std::io::Result<Self> {
         let (parcels, spent) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-        Ok(Self { parcels, spent, wake: EventFd::new()?, awake: AtomicBool::new(false) })
+        Ok(Self { parcels, spent, bell: Bell::new()? })
     }
 
     /// Hands a parcel over and wakes the shard unless it is awake. `parcel` comes back empty,
@@ -182,16 +180,12 @@ impl Inbox {
 
     /// Wakes the shard.
     pub fn wake(&self) {
-        if !self.awake.swap(true, Ordering::AcqRel) {
-            self.wake.ring();
-        }
+        self.bell.ring();
     }
 
     /// The shard takes everything that was delivered.
     pub fn take(&self, into: &mut Vec<Parcel>) {
-        if self.awake.swap(false, Ordering::AcqRel) {
-            self.wake.clear();
-        }
+        self.bell.answer();
         into.append(&mut self.parcels.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -206,9 +200,9 @@ impl Inbox {
         }
     }
 
-    /// The descriptor that the shard polls.
+    /// What the shard polls.
     #[must_use]
-    pub fn wake_fd(&self) -> &EventFd {
-        &self.wake
+    pub fn bell(&self) -> &Bell {
+        &self.bell
     }
 }

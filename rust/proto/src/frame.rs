@@ -57,7 +57,7 @@ impl Opcode {
 }
 
 /// A valid frame header. What depends on the connection (order of frames, limits, whether RSV1
-/// was negotiated) is judged by [`crate::assembly`].
+/// was negotiated) is judged when the frame is put in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameHeader {
     /// The last frame of its message.

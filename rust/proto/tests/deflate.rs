@@ -53,6 +53,13 @@ fn i8_a_bomb_stops_at_the_limit() {
 }
 
 #[test]
+fn i8_the_number_of_streams_is_bounded() {
+    let last_block = b"\x03\x00"; // a whole stream of nothing
+    assert_eq!(inflate(&last_block.repeat(16), 10), Ok(Vec::new()));
+    assert_eq!(inflate(&last_block.repeat(17), 10), Err(ProtocolError::BadDeflate));
+}
+
+#[test]
 fn a_message_does_not_lean_on_the_one_before() {
     let mut deflater = Deflater::default();
     let content = b"no context is taken over, no context is taken over";

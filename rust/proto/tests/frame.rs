@@ -65,7 +65,8 @@ proptest! {
         len in prop_oneof![0..130usize, 65_530..65_540usize, Just(1 << 40)],
     ) {
         let control = opcode.is_control();
-        let (fin, rsv1, len) = (fin || control, rsv1 && !control, if control { len % 126 } else { len });
+        let len = if control { len % 126 } else { len };
+        let (fin, rsv1) = (fin || control, rsv1 && !control);
         let mut buf = [0; HEADER_BYTES];
         let used = encode_header(&mut buf, opcode, fin, rsv1, len, key);
         let from = if key.is_some() { Role::Client } else { Role::Server };

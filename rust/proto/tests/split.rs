@@ -54,8 +54,6 @@ fn sizes() -> impl Strategy<Value = Vec<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
     #[test]
     fn any_split_of_frames_gives_the_same_events(
         frames in prop::collection::vec(frame(), 1..12),

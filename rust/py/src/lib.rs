@@ -42,7 +42,7 @@ impl Engine {
 
     /// The doorbell: readable while `take` may have something.
     fn fileno(&self) -> i32 {
-        self.lock().doorbell().fd().as_raw_fd()
+        self.lock().doorbell().as_raw_fd()
     }
 
     /// When the oldest item was published (`time.monotonic_ns`, 0: nothing there) and the items,

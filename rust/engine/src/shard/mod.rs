@@ -15,12 +15,12 @@ mod read;
 mod timers;
 mod write;
 
-use crate::batch::{Batch, Doorbell, Item, Outlet};
+use crate::batch::{Batch, Item, Outlet};
 use crate::config::{Config, READ_BUFFER, TICK_MS};
 use crate::fanout::Topics;
 use crate::inbox::{Inbox, Parcel};
 use crate::stats::Stats;
-use crate::sys::{Clock, unshare_file_table};
+use crate::sys::{Bell, Clock, unshare_file_table};
 use crate::table::{ConnId, Key, Phase, Slot, Table, flag};
 use crate::timer::{NONE, Wheel};
 use hivewire_proto::Codec;
@@ -54,7 +54,7 @@ pub struct Shared {
     /// Figures.
     pub stats: Stats,
     /// Rings for all shards.
-    pub doorbell: Arc<Doorbell>,
+    pub doorbell: Arc<Bell>,
     /// Connections on all shards.
     pub open: Arc<AtomicUsize>,
 }
@@ -116,7 +116,7 @@ impl Shard {
         let thread = std::thread::Builder::new().name(format!("hw-shard-{}", listen.id));
         let thread = thread.spawn(move || {
             // The wake-up and the doorbell were made before and keep their numbers.
-            let keep = [shared.inbox.wake_fd().as_raw_fd(), shared.doorbell.fd().as_raw_fd()];
+            let keep = [shared.inbox.bell().as_raw_fd(), shared.doorbell.as_raw_fd()];
             let own = unshare_file_table(&keep).is_ok();
             shared.stats.own_file_table.set(u64::from(own));
             match Self::new(&listen, shared) {
@@ -135,7 +135,7 @@ impl Shard {
         let config = listen.config.clone();
         let poll = Poll::new()?;
         let listener = accept::listen(listen.address, &poll, LISTENER)?;
-        let wake = shared.inbox.wake_fd().as_raw_fd();
+        let wake = shared.inbox.bell().as_raw_fd();
         poll.registry().register(&mut SourceFd(&wake), INBOX, Interest::READABLE)?;
         let mut new = Self {
             id: u32::try_from(listen.id).unwrap_or(0),
