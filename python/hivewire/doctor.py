@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from hivewire.config import Settings
 
-# A shard fills its file table to this share; SO_REUSEPORT spreads unevenly.
-TABLE_SHARE: Final = 0.85
-SPARE_FILES: Final = 64
 SOMAXCONN: Final = 1024
 PORTS: Final = 20_000
 SYNC_ROUNDS: Final = 32
@@ -98,23 +95,25 @@ def key(settings: Settings) -> Iterator[Finding]:
 
 def file_tables(settings: Settings) -> Iterator[Finding]:
     """As many connections as the settings allow fit into the shards' file tables."""
+    try:
+        from hivewire import gateway
+    except ImportError:
+        return  # told already: the engine does not load
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings.limits.max_connections
     own = has_own_tables()
     if own:
         yield Finding("ok", "close_range", "each shard has a file table of its own")
     else:
-        yield Finding(
-            "warning", "close_range", "the kernel refuses it: all shards share one file table"
-        )
-    usable = max(1, int(hard * TABLE_SHARE) - SPARE_FILES)
-    shards = settings.edge.shards or max(os.cpu_count() or 1, -(-wanted // usable))
-    room = usable * (shards if own else 1)
+        text = "the kernel refuses it: all shards share one file table"
+        yield Finding("warning", "close_range", text)
+    wanted = settings.limits.max_connections
+    cores = len(os.sched_getaffinity(0))
+    shards = settings.edge.shards or gateway.shards_for(wanted, cores, soft)
+    room = int(soft * gateway.TABLE_SHARE) * (shards if own else 1)
+    text = f"limit {soft} (can be raised to {hard}), {shards} shards: room for {room} connections"
     if room < wanted:
-        text = f"limit {hard} holds {room} of {wanted} connections; raise it (ulimit -n)"
-        yield Finding("error", "open files", text)
+        yield Finding("error", "open files", f"{text} of {wanted}; raise it (ulimit -n)")
     else:
-        text = f"limit {soft} (may be raised to {hard}), {shards} shards: room for {room}"
         yield Finding("ok", "open files", text)
 
 

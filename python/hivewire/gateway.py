@@ -59,6 +59,7 @@ class EngineSettings:
     deflate: bool = False
     max_message: int = 64 * 1024
     max_fragments: int = 1024
+    fragments_ms: int = 10_000
     max_inflated: int = 256 * 1024
     opening_bytes: int = 4096
     opening_ms: int = 10_000
@@ -81,6 +82,7 @@ def engine_settings(settings: Settings, shards: int) -> EngineSettings:
         deflate=settings.edge.deflate,
         max_message=limits.message_bytes,
         max_fragments=limits.message_fragments,
+        fragments_ms=limits.message_time,
         max_inflated=limits.inflated_bytes,
         opening_bytes=limits.opening_bytes,
         opening_ms=limits.opening_time,

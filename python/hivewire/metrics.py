@@ -36,24 +36,35 @@ SECONDS: Final = (
 )
 MESSAGES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 
-# What the engine counts: its name → our name, kind, help. Others appear as hivewire_engine_<name>.
+# What the engine counts, summed over its shards. A name of ours that ends in `_total` is a counter,
+# any other a gauge; what is not in this table is exported without a help text.
 ENGINE: Final = {
-    "connections": ("connections", "gauge", "Open WebSocket connections."),
-    "sessions": ("sessions", "gauge", "Connections that have connected as a user."),
-    "accepted": ("connections_accepted", "counter", "Connections accepted."),
-    "closed": ("connections_closed", "counter", "Connections that ended."),
-    "bytes_in": ("received_bytes", "counter", "Bytes read from clients."),
-    "bytes_out": ("sent_bytes", "counter", "Bytes written to clients."),
-    "messages_in": ("messages_received", "counter", "WebSocket messages received."),
-    "messages_out": ("messages_sent", "counter", "WebSocket messages sent."),
-    "outbox_bytes": ("outbox_bytes", "gauge", "Bytes that wait for slow readers."),
-    "inbound_bytes": ("inbound_bytes", "gauge", "Bytes of commands that wait for Python."),
-    "stale": ("stale_ids", "counter", "Submits for connections that were gone already."),
-    "slow_readers": ("slow_readers", "counter", "Connections closed as slow readers (4003)."),
-    "volatile_dropped": ("volatile_dropped", "counter", "Volatile pushes dropped."),
-    "wheel_lag_us": ("wheel_lag_seconds", "gauge", "How late the timer wheels run."),
+    "connections": "Open connections.",
+    "sessions": "Connections that have connected as a user.",
+    "own_file_table": "Shards with a file table of their own.",
+    "accepted_total": "Connections accepted.",
+    "accept_pauses_total": "Times a listener rested for want of descriptors or room.",
+    "upgrades_total": "Upgrades answered with 101.",
+    "refused_total": "Upgrades refused.",
+    "received_bytes_total": "Bytes read from clients.",
+    "sent_bytes_total": "Bytes written to clients.",
+    "reads_total": "Reads from sockets.",
+    "writes_total": "Writes to sockets.",
+    "messages_received_total": "WebSocket messages received.",
+    "frames_queued_total": "Frames queued for sending.",
+    "turns_total": "Turns of the shards' loops.",
+    "batches_total": "Batches that went to Python.",
+    "read_stalls_total": "Times reading stopped because Python was behind.",
+    "stale_orders_total": "Orders for connections that were gone.",
+    "pings_sent_total": "Heartbeat pings sent.",
+    "heartbeat_lost_total": "Connections closed for want of a heartbeat (4004).",
+    "slow_readers_total": "Connections closed as slow readers (4003).",
+    "volatile_dropped_total": "Volatile pushes dropped for slow readers.",
+    "protocol_errors_total": "Connections closed for a violation of the protocol.",
+    "panics_total": "Panics caught at a shard: bugs of ours.",
+    "outbox_bytes": "Bytes that wait for slow readers.",
+    "wheel_lag_ms": "How late the timer wheels were looked at, the worst since the last scrape.",
 }
-MICROSECONDS: Final = 1_000_000
 
 
 class Histogram:
@@ -159,12 +170,16 @@ class _NodeCollector(Collector):
 
 
 def engine_families(stats: Mapping[str, int]) -> Iterable[Metric]:
-    """The engine's counters under the names that dashboards know."""
-    for key, value in stats.items():
-        name, kind, text = ENGINE.get(key, (f"engine_{key}", "gauge", f"Engine: {key}."))
-        scaled = value / MICROSECONDS if key.endswith("_us") else value
-        family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
-        yield family(f"hivewire_{name}", text, scaled)
+    """The engine's figures, in base units."""
+    for name, value in stats.items():
+        text = ENGINE.get(name, f"Engine: {name}.")
+        if name.endswith("_total"):
+            yield CounterMetricFamily(f"hivewire_{name}", text, value)
+        elif name.endswith("_ms"):
+            seconds = name.removesuffix("_ms") + "_seconds"
+            yield GaugeMetricFamily(f"hivewire_{seconds}", text, value / 1000)
+        else:
+            yield GaugeMetricFamily(f"hivewire_{name}", text, value)
 
 
 class LoopLag:

@@ -29,8 +29,8 @@ ACK_EVENTS: Final = 16
 ACK_SECONDS: Final = 0.2
 
 TICKET_REFUSED: Final = 4002
-# protocol.md section 8: from here on, do not come back as you are.
-FINAL_CODES: Final = range(4500, 5000)
+# protocol.md section 8: after these come back; 1005 is a Close frame without a code.
+RETURN_CODES: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013, *range(4000, 4500)})
 
 
 class Line(Enum):
@@ -206,7 +206,7 @@ class Client:
             self._on_offline()
             if code == TICKET_REFUSED:
                 self._ticket = None
-            if code in FINAL_CODES:
+            if code not in RETURN_CODES:
                 self._end(Closed(code, reason))
                 return
             while True:
@@ -250,7 +250,7 @@ class Client:
 
     def _refused(self, code: int, reason: str) -> None:
         """The line ended instead of an answer: for good, or to be tried with the token."""
-        if code in FINAL_CODES:
+        if code not in RETURN_CODES:
             raise Closed(code, reason)
         if code == TICKET_REFUSED:
             self._ticket = None

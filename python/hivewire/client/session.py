@@ -83,7 +83,7 @@ class Session:
             self.seen = self.consumed = cursor
         # What waits in the queue may be ahead of the server's position; pages repeat it then.
         self.live = cursor == answer["head"] == self.seen
-        page = answer.get("page")
+        page = answer.get("page") if cursor == answer["cursor"] else None
         return (self.on_page(page) if page else None) or loss
 
     def on_page(self, page: dict[str, Any]) -> Loss | None:
@@ -95,8 +95,7 @@ class Session:
             loss = Loss.TRIMMED
         for body in page["events"]:
             self._take(Event.of(body))
-        if page["next"] >= self.seen:
-            self.live = page["done"]
+        self.live = page["done"] and page["next"] == self.seen
         return loss
 
     def on_event(self, body: dict[str, Any]) -> None:

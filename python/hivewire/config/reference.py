@@ -1,7 +1,11 @@
-"""The page of all settings, made from the models so that it cannot say anything else."""
+"""The page of all settings, made from the models so that it cannot say anything else.
+
+`python -m hivewire.config.reference > docs/limits.md`, or `make docs`.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -99,3 +103,7 @@ def same_unit(annotation: object, unit: object) -> bool:
     """Whether a field was declared as `Duration`, `Size` or `Memory`."""
     ours: tuple[object, ...] = getattr(unit, "__metadata__", ())
     return bool(ours) and ours[0] in getattr(annotation, "__metadata__", ())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -168,12 +168,12 @@ def decode_frame(frame: bytes, encoding: int) -> list[Command | CommandError]:
         return [_NOT_PARSED]
     except RecursionError:
         return [_TOO_DEEP]
-    commands = decoded if isinstance(decoded, list) else [decoded]
-    if len(commands) > COMMAND_OBJECTS:
+    count = len(decoded) if isinstance(decoded, list) else 1
+    if count > COMMAND_OBJECTS:
         return [_TOO_MANY]
-    if _may_be_deep(frame, encoding, len(commands)) and _is_too_deep(frame, encoding):
+    if _may_be_deep(frame, encoding, count) and _is_too_deep(frame, encoding):
         return [_TOO_DEEP]
-    return [_check(command) for command in commands]
+    return list(map(_check, decoded)) if isinstance(decoded, list) else [_check(decoded)]
 
 
 def _check(command: Command) -> Command | CommandError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from hivewire.core.entries import DeviceEntry
@@ -57,12 +58,16 @@ class Cursors:
         self._moved.pop(device_key, None)
         self._write(device_key, entry, put)
 
-    def flush(self, put: Put) -> list[CursorEntry]:
-        """Put the rows of all moved cursors; they go back to `release` once they are durable."""
-        entries = list(self._moved.values())
-        for device_key, entry in self._moved.items():
+    def flush(self, put: Put, limit: int | None = None) -> list[CursorEntry]:
+        """Put the rows of moved cursors, the oldest `limit` of them or all.
+
+        They go back to `release` once they are durable. What is left is still `dirty`.
+        """
+        entries = list(islice(self._moved.values(), limit))
+        for entry in entries:
+            device_key = (entry.user, entry.device)
+            del self._moved[device_key]
             self._write(device_key, entry, put)
-        self._moved.clear()
         return entries
 
     def release(self, entries: Iterable[CursorEntry | DeviceEntry]) -> None:

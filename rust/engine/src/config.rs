@@ -51,6 +51,8 @@ pub struct Config {
     pub max_message: usize,
     /// The most fragments of one message.
     pub max_fragments: u32,
+    /// How long a fragmented message may stay unfinished.
+    pub fragments_ms: u64,
     /// The largest message of a client after inflating.
     pub max_inflated: usize,
     /// What a client may send before it has `connected`.
@@ -86,6 +88,7 @@ impl Default for Config {
             deflate: false,
             max_message: 64 * 1024,
             max_fragments: 1_024,
+            fragments_ms: 10_000,
             max_inflated: 256 * 1024,
             opening_bytes: 4 * 1024,
             opening_ms: 10_000,
@@ -120,6 +123,7 @@ impl Config {
             limits: Limits {
                 max_message: self.max_message,
                 max_fragments: self.max_fragments,
+                fragments_ms: self.fragments_ms,
                 max_inflated: self.max_inflated,
                 handshake_ms: self.opening_ms,
                 ..Limits::default()

@@ -8,8 +8,9 @@
 //!
 //! let mut codec = Codec::new(Config::default()); // one for each shard
 //! let mut connection = Connection::server(0); // one for each socket, 24 bytes
-//! let mut bytes = b"GET /v1/ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-//!     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+//! let mut bytes = b"GET /v1/ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+//!     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+//!     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 //!     .to_vec();
 //! let mut input = Input::new(&mut bytes); // what one read returned
 //! let Ok(Some(Event::Upgrade(upgrade))) = connection.next_event(&mut codec, &mut input, 1) else {
@@ -25,10 +26,10 @@
 //! | [`state`] | the close handshake as one table |
 //! | [`handshake`], [`origin`] | the HTTP upgrade: limits, subprotocol, token, origin, answer |
 //! | [`extension`] | negotiation of permessage-deflate |
-//! | [`frame`], [`mask`], [`utf8`], [`deflate`] | RFC 6455 section 5 and RFC 7692, one concern each |
-//! | `assembly`, `message` | what a connection holds between two reads: half a frame, half a message |
+//! | [`frame`], [`mask`], [`utf8`], [`deflate`] | RFC 6455 section 5 and RFC 7692 |
+//! | `assembly`, `message` | what is held between two reads: half a frame, half a message |
 //! | [`close`] | close codes, theirs and ours |
-//! | [`limits`], [`error`] | every bound with unit and reason; every way in which a peer can be wrong |
+//! | [`limits`], [`error`] | every bound with unit and reason; every way to be wrong |
 //!
 //! **Invariants.** An open connection at rest owns no heap (I10). Whatever bytes arrive, the result
 //! is an event or a [`Fault`], never a panic (I9). Every buffer has a limit that is checked before

@@ -1,0 +1,287 @@
+"""The client against a scripted server: reconnects, holes, refusals, the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from hivewire.client import Client, Closed, CommandFailed, Line
+from tests.unit.client.peer import listening
+
+pytestmark = pytest.mark.unit
+
+
+async def take(client: Client, count: int) -> list[int]:
+    async def next_seq() -> int:
+        return (await anext(client)).seq
+
+    return [await asyncio.wait_for(next_seq(), 10) for _ in range(count)]
+
+
+async def enter(client: Client, peer: Any, **answer: Any) -> tuple[Any, dict[str, Any]]:
+    opening = asyncio.create_task(client.__aenter__())
+    line = await peer.line()
+    command = await line.connected(**answer)
+    await opening
+    return line, command
+
+
+def test_connect_tells_token_device_and_first_page() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "token-1", device="phone")
+            _, command = await enter(client, peer)
+            assert command == {
+                "op": "connect",
+                "id": 1,
+                "token": "token-1",
+                "device": "phone",
+                "sync": 100,
+            }
+            assert (client.user, client.epoch, client.is_online) == ("a", "e1", True)
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_events_right_behind_connected_are_not_lost() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            opening = asyncio.create_task(client.__aenter__())
+            line = await peer.line()
+            await line.connected()
+            for seq in (1, 2, 3):
+                line.event(seq)
+            await opening
+            assert await take(client, 3) == [1, 2, 3]
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_consumed_events_are_acknowledged_in_batches_and_at_the_end() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            line, _ = await enter(client, peer)
+            for seq in range(1, 21):
+                line.event(seq)
+            await take(client, 20)
+            assert (await line.receive("ack"))["seq"] == 16
+            await client.close()
+            assert (await line.receive("ack"))["seq"] == 19, "20 is in the application's hands"
+            assert await line.closed_with == 1000
+
+    asyncio.run(story())
+
+
+def test_a_cut_line_comes_back_with_ticket_and_cursor_and_sends_again() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            lines: list[Line] = []
+            client = Client(peer.url, "t", on_line=lines.append)
+            line, _ = await enter(client, peer)
+            line.event(1)
+            line.event(2)
+            await take(client, 2)
+            sending = asyncio.create_task(client.send("user:b", text="hi"))
+            first = await line.receive("send")
+            line.transport.disconnect()
+            again = await peer.line()
+            command = await again.connected(cursor=1, head=3)
+            assert (command["ticket"], command["cursor"]) == ("ticket-1", 1)
+            assert "token" not in command
+            resent = await again.receive("send")
+            assert resent["key"] == first["key"]
+            again.sent(resent, 3, dup=True)
+            assert (await sending).dup
+            assert lines == [Line.ONLINE, Line.OFFLINE, Line.ONLINE]
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_refused_ticket_is_followed_by_the_token() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            line, _ = await enter(client, peer)
+            line.send("bye", code=4000, reason="", reconnect=True, delay_ms=0)
+            line.close(4000)
+            again = await peer.line()
+            assert (await again.receive("connect"))["ticket"] == "ticket-1"
+            again.close(4002)
+            last = await peer.line()
+            assert (await last.connected())["token"] == "t"
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_bye_gives_the_slot_to_come_back_in() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            line, _ = await enter(client, peer)
+            begin = asyncio.get_running_loop().time()
+            line.send("bye", code=4000, reason="drain", reconnect=True, delay_ms=200)
+            line.close(4000)
+            await (await peer.line()).connected()
+            assert asyncio.get_running_loop().time() - begin >= 0.2
+            await client.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("code", [1000, 1002, 4500, 4505])
+def test_who_may_not_come_back_ends(code: int) -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            line, _ = await enter(client, peer)
+            sending = asyncio.create_task(client.send("user:b", text="hi"))
+            await line.receive("send")
+            line.close(code, "no")
+            with pytest.raises(Closed, match=str(code)):
+                await sending
+            with pytest.raises(Closed, match=str(code)):
+                await anext(client)
+            with pytest.raises(Closed, match=str(code)):
+                await client.send("user:b", text="again")
+            assert not client.is_online
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_bad_token_is_told_at_the_start() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            opening = asyncio.create_task(Client(peer.url, "t").__aenter__())
+            line = await peer.line()
+            await line.receive("connect")
+            line.close(4500, "unauthorized")
+            with pytest.raises(Closed, match="4500: unauthorized"):
+                await opening
+
+    asyncio.run(story())
+
+
+def test_a_connect_that_is_refused_is_told_at_the_start() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            opening = asyncio.create_task(Client(peer.url, "t").__aenter__())
+            line = await peer.line()
+            command = await line.receive("connect")
+            fields = {"code": "bad_request", "message": "device", "retryable": False}
+            line.send("error", id=command["id"], **fields)
+            with pytest.raises(CommandFailed, match="bad_request"):
+                await opening
+
+    asyncio.run(story())
+
+
+def test_a_hole_is_synced_when_the_application_has_taken_the_rest() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            line, _ = await enter(client, peer)
+            line.event(1)
+            line.event(3)
+            taking = asyncio.create_task(take(client, 3))
+            command = await line.receive("sync")
+            assert command["after"] == 1
+            body = {"type": "message", "conv": "c", "from": "b", "ts": 1}
+            events = [{"seq": seq, "n": seq, **body} for seq in (2, 3)]
+            fields = {"next": 3, "head": 3, "done": True, "trimmed_before": 1}
+            line.send("page", id=command["id"], events=events, **fields)
+            assert await taking == [1, 2, 3]
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_ping_is_answered_and_its_head_tells_of_a_lost_event() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            line, _ = await enter(client, peer)
+            line.send("ping", head=2)
+            await line.receive("pong")
+            taking = asyncio.create_task(take(client, 1))
+            assert (await line.receive("sync"))["after"] == 0
+            taking.cancel()
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_own_sends_come_in_their_place() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            line, _ = await enter(client, peer)
+            sending = asyncio.create_task(client.send("user:b", text="mine"))
+            command = await line.receive("send")
+            line.event(1)
+            line.sent(command, 2)
+            line.event(3)
+            assert (await sending).seq == 2
+            events = [await anext(client) for _ in range(3)]
+            assert [(e.seq, e.sender) for e in events] == [(1, "b"), (2, "a"), (3, "b")]
+            assert events[1].key == command["key"]
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_refresh_replaces_token_and_ticket() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            line, _ = await enter(client, peer)
+            refreshing = asyncio.create_task(client.refresh("t2"))
+            command = await line.receive("refresh")
+            assert command["token"] == "t2"
+            line.send("ok", id=command["id"], token_expires=5, ticket="ticket-2")
+            await refreshing
+            line.transport.disconnect()
+            assert (await (await peer.line()).connected())["ticket"] == "ticket-2"
+            assert client.token == "t2"
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_other_pushes_go_to_who_asked_for_them() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            pushes: list[dict[str, Any]] = []
+            client = Client(peer.url, "t", on_push=pushes.append)
+            line, _ = await enter(client, peer)
+            line.send("typing", conv="c", user="b", state="start")
+            line.event(1)
+            await take(client, 1)
+            assert [push["op"] for push in pushes] == ["typing"]
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_closing_while_offline_ends_everything() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            line, _ = await enter(client, peer)
+            line.send("bye", code=4000, reason="", reconnect=True, delay_ms=60_000)
+            line.close(4000)
+            sending = asyncio.create_task(client.send("user:b", text="hi"))
+            await line.receive("send")
+            await client.close()
+            with pytest.raises(Closed):
+                await sending
+
+    asyncio.run(story())

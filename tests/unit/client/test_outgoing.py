@@ -1,0 +1,173 @@
+"""Sends survive lines; other commands end with theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from hivewire.client.errors import Closed, CommandFailed, Disconnected
+from hivewire.client.outgoing import Outgoing
+from tests.unit.client.virtual import run
+
+pytestmark = pytest.mark.unit
+
+
+class Wire:
+    """What goes out, and answers to it."""
+
+    def __init__(self, window: int = 32) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.outgoing = Outgoing(self.sent.append)
+        self.outgoing.window = window
+
+    async def start(self, key: str) -> asyncio.Task[Any]:
+        task = asyncio.create_task(self.outgoing.send({"to": "user:b", "key": key, "text": "x"}))
+        await asyncio.sleep(0)
+        return task
+
+    def answer(self, key: str, n: int = 1, *, dup: bool = False) -> None:
+        command = next(c for c in reversed(self.sent) if c["key"] == key)
+        body = {"conv": "direct:a,b", "n": n, "seq": n, "ts": 1, "dup": dup}
+        self.outgoing.on_answer({"op": "sent", "id": command["id"], **body})
+
+    def refuse(self, key: str, code: str, **more: Any) -> None:
+        command = next(c for c in reversed(self.sent) if c["key"] == key)
+        body = {"code": code, "message": "", "retryable": False, **more}
+        self.outgoing.on_answer({"op": "error", "id": command["id"], **body})
+
+    def keys(self) -> list[str]:
+        return [command["key"] for command in self.sent]
+
+
+def test_a_send_waits_for_its_answer() -> None:
+    async def story() -> None:
+        wire = Wire()
+        task = await wire.start("k1")
+        assert list(wire.sent[0]) == ["op", "id", "to", "key", "text"]
+        wire.answer("k1", 7)
+        assert (await task).n == 7
+
+    run(story())
+
+
+def test_unanswered_sends_go_out_again_in_their_order_with_their_keys() -> None:
+    async def story() -> None:
+        wire = Wire()
+        tasks = [await wire.start(key) for key in ("k1", "k2", "k3")]
+        wire.answer("k2", 2)
+        wire.outgoing.on_offline()
+        assert wire.keys() == ["k1", "k2", "k3"]
+        wire.outgoing.flush()
+        assert wire.keys() == ["k1", "k2", "k3"], "there is no line"
+        wire.outgoing.window = 32
+        wire.outgoing.flush()
+        assert wire.keys() == ["k1", "k2", "k3", "k1", "k3"]
+        assert len({command["id"] for command in wire.sent}) == 5
+        wire.answer("k1", 1, dup=True)
+        wire.answer("k3", 3)
+        assert [(await task).dup for task in tasks] == [True, False, False]
+
+    run(story())
+
+
+def test_the_window_of_the_server_is_kept() -> None:
+    async def story() -> None:
+        wire = Wire(window=2)
+        tasks = [await wire.start(key) for key in ("k1", "k2", "k3")]
+        assert wire.keys() == ["k1", "k2"]
+        wire.answer("k1")
+        assert wire.keys() == ["k1", "k2", "k3"]
+        for key in ("k2", "k3"):
+            wire.answer(key)
+        await asyncio.gather(*tasks)
+
+    run(story())
+
+
+def test_a_refused_send_fails_alone() -> None:
+    async def story() -> None:
+        wire = Wire()
+        refused, fine = await wire.start("k1"), await wire.start("k2")
+        wire.refuse("k1", "forbidden")
+        wire.answer("k2")
+        await fine
+        with pytest.raises(CommandFailed, match="forbidden"):
+            await refused
+
+    run(story())
+
+
+def test_what_is_too_fast_is_tried_again_when_told() -> None:
+    async def story() -> None:
+        wire = Wire()
+        task = await wire.start("k1")
+        wire.refuse("k1", "rate_limited", retryable=True, retry_after_ms=5_000)
+        await asyncio.sleep(4.9)
+        assert len(wire.sent) == 1
+        await asyncio.sleep(0.2)
+        assert wire.keys() == ["k1", "k1"]
+        wire.answer("k1")
+        await task
+
+    run(story())
+
+
+def test_who_gives_up_waiting_leaves_the_answer_to_the_session() -> None:
+    async def story() -> None:
+        wire = Wire()
+        task = await wire.start("k1")
+        task.cancel()
+        await asyncio.wait((task,))
+        body = {"conv": "c", "n": 1, "seq": 1, "ts": 1, "dup": False}
+        settled = wire.outgoing.on_answer({"op": "sent", "id": wire.sent[0]["id"], **body})
+        assert settled is not None
+        assert settled[0].seq == 1
+        wire.outgoing.on_offline()
+        wire.outgoing.window = 32
+        wire.outgoing.flush()
+        assert len(wire.sent) == 1, "it is not sent again"
+
+    run(story())
+
+
+def test_the_same_key_twice_is_one_send() -> None:
+    async def story() -> None:
+        wire = Wire()
+        tasks = [await wire.start("k1"), await wire.start("k1")]
+        assert len(wire.sent) == 1
+        wire.answer("k1", 3)
+        assert [(await task).n for task in tasks] == [3, 3]
+
+    run(story())
+
+
+def test_other_commands_end_with_their_line() -> None:
+    async def story() -> None:
+        wire = Wire()
+        call = asyncio.create_task(wire.outgoing.call({"op": "refresh", "token": "t"}))
+        await asyncio.sleep(0)
+        wire.outgoing.on_offline()
+        with pytest.raises(Disconnected):
+            await call
+
+    run(story())
+
+
+def test_the_end_fails_everybody() -> None:
+    async def story() -> None:
+        wire = Wire()
+        task = await wire.start("k1")
+        wire.outgoing.fail(Closed(4500, "bad token"))
+        with pytest.raises(Closed, match="4500"):
+            await task
+
+    run(story())
+
+
+def test_an_answer_nobody_waits_for_is_ignored() -> None:
+    async def story() -> None:
+        assert Wire().outgoing.on_answer({"op": "sent", "id": 99}) is None
+
+    run(story())

@@ -1,0 +1,81 @@
+"""What the doctor sees."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivewire import doctor
+from hivewire.config import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.unit
+
+
+def levels(findings: object) -> dict[str, str]:
+    return {finding.what: finding.level for finding in findings}  # type: ignore[attr-defined]
+
+
+def test_a_healthy_machine_has_no_errors(tmp_path: Path) -> None:
+    settings = load(
+        auth={"secret": "s" * 32},
+        edge={"address": "127.0.0.1:0"},
+        api={"address": "127.0.0.1:0"},
+        limits={"max_connections": 100},
+        store={"path": tmp_path / "data"},
+    )
+    findings = [finding for finding in doctor.examine(settings) if finding.is_error]
+    assert findings == []
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_library_that_does_not_load_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "rocksdict", None)
+    assert levels(doctor.libraries())["rocksdict"] == "error"
+
+
+def test_a_missing_key_is_a_warning_and_a_broken_one_an_error(tmp_path: Path) -> None:
+    missing = load(store={"path": tmp_path})
+    broken = load(auth={"algorithm": "RS256", "public_key": "/nowhere.pem"})
+    short = load(auth={"secret": "short"})
+    assert levels(doctor.key(missing)) == {"auth": "warning"}
+    assert levels(doctor.key(broken)) == {"auth": "error"}
+    assert levels(doctor.key(short)) == {"auth": "warning"}
+
+
+def test_too_few_files_are_an_error() -> None:
+    settings = load(limits={"max_connections": 2_000_000}, edge={"shards": 1})
+    assert levels(doctor.file_tables(settings))["open files"] == "error"
+
+
+def test_a_taken_port_is_an_error() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = load(edge={"address": f"127.0.0.1:{port}"}, api={"address": "127.0.0.1:0"})
+        assert levels(doctor.ports(settings)) == {"edge": "error", "api": "ok"}
+
+
+def test_an_open_data_directory_is_a_warning(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    assert levels(doctor.disk(tmp_path))["data"] == "warning"
+    tmp_path.chmod(0o700)
+    assert "data" not in levels(doctor.disk(tmp_path))
+
+
+def test_a_failing_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(doctor.os, "fdatasync", fail)
+    assert levels(doctor.disk(tmp_path))["disk"] == "error"
+
+
+def test_findings_read_well() -> None:
+    line = doctor.Finding("warning", "somaxconn", "128").line()
+    assert line == "warning  somaxconn     128"

@@ -1,0 +1,74 @@
+"""Counters, histograms and their way to Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from hivewire.metrics import Histogram, LoopLag, Metrics
+
+pytestmark = pytest.mark.unit
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+    }
+
+
+def test_a_histogram_counts_up_to_and_including_its_bounds() -> None:
+    histogram = Histogram((1.0, 2.0))
+    for value, count in ((0.5, 1), (1.0, 2), (1.5, 3), (2.5, 4)):
+        histogram.observe(value, count)
+    assert histogram.buckets() == [("1.0", 3), ("2.0", 6), ("+Inf", 10)]
+    assert histogram.count == 10
+    assert histogram.sum == pytest.approx(0.5 + 2.0 + 4.5 + 10.0)
+
+
+def test_what_was_counted_is_exported() -> None:
+    metrics = Metrics()
+    metrics.commands["send", "ok"] += 3
+    metrics.commits += 2
+    metrics.answer_seconds.observe(0.002, 5)
+    found = samples(metrics)
+    assert found["hivewire_commands_total", (("op", "send"), ("result", "ok"))] == 3
+    assert found["hivewire_commits_total", ()] == 2
+    assert found["hivewire_answer_seconds_count", ()] == 5
+    assert found["hivewire_answer_seconds_bucket", (("le", "0.0025"),)] == 5
+    assert found["hivewire_answer_seconds_bucket", (("le", "0.001"),)] == 0
+
+
+def test_the_engine_and_the_store_are_asked_at_the_scrape() -> None:
+    metrics = Metrics()
+    stats = {"connections": 7, "received_bytes_total": 10, "wheel_lag_ms": 15, "novel": 3}
+    metrics.engine = lambda: stats
+    metrics.store = lambda: {"background_errors": 1}
+    stats["connections"] = 8
+    found = samples(metrics)
+    assert found["hivewire_connections", ()] == 8
+    assert found["hivewire_received_bytes_total", ()] == 10
+    assert found["hivewire_wheel_lag_seconds", ()] == pytest.approx(0.015)
+    assert found["hivewire_novel", ()] == 3
+    assert found["hivewire_store_background_errors", ()] == 1
+
+
+def test_the_process_is_told_too() -> None:
+    found = samples(Metrics())
+    assert found["process_resident_memory_bytes", ()] > 0
+
+
+def test_a_blocked_loop_shows_as_lag() -> None:
+    loop = asyncio.new_event_loop()
+    metrics = Metrics()
+    lag = LoopLag(metrics, loop)
+    lag.start()
+    lag._due -= 0.3
+    lag._tick()
+    lag.stop()
+    loop.close()
+    assert metrics.loop_lag_seconds.count == 1
+    assert metrics.loop_lag_seconds.buckets()[-1] == ("+Inf", 1)
