@@ -173,9 +173,12 @@ class Node:
 
         Nobody is told anything more.
         """
-        log.error("the store failed; the node stops", error=str(error))
-        sys.stderr.flush()
-        os._exit(FATAL_STATUS)
+        try:
+            log.error("the store failed; the node stops", error=str(error))
+            sys.stderr.flush()
+        finally:
+            # Standard error may lie on the same full disk.
+            os._exit(FATAL_STATUS)
 
     def _move_cursor_soon(self) -> None:
         if self._cursor_timer is None:

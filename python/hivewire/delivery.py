@@ -74,13 +74,15 @@ class Caller:
 class Owed:
     """What a group owes to the world once it is durable."""
 
-    __slots__ = ("arrived", "cursors", "ids", "late", "ops", "sends")
+    __slots__ = ("arrived", "cursors", "events", "ids", "late", "ops", "sends")
 
     def __init__(self) -> None:
         self.sends: list[SendEntry] = []
         self.cursors: list[CursorEntry | DeviceEntry] = []
         self.ops: list[Op] = []
         """Answers and events, in the order of their entries."""
+        self.events = 0
+        """Timeline entries that it makes."""
         self.late: list[Callable[[], None]] = []
         """Answers that show state: worked out when the group is durable, after its `ops`."""
         self.ids: dict[int, list[int]] = {}
@@ -113,7 +115,8 @@ class Delivery:
         self.ops = ops
         self.view = view
         self.msgpack_sessions = 0
-        """Sessions on this node that speak MessagePack; without any, no twin is encoded."""
+        """Sessions that speak MessagePack, from the plan of their `connect` until they are closed;
+        without any, no twin is encoded."""
         self.now: list[Op] = []
         """Ops that wait for nothing: they go out at the end of the turn."""
         self._engine = engine
@@ -164,7 +167,7 @@ class Delivery:
     def _count(self, owed: Owed) -> None:
         metrics, now = self._metrics, monotonic_ns()
         metrics.commands["send", "ok"] += len(owed.sends)
-        metrics.events += sum(len(entry.members) for entry in owed.sends)
+        metrics.events += owed.events
         for arrived, count in owed.arrived:
             metrics.answer_seconds.observe((now - arrived) / 1e9, count)
 
@@ -176,6 +179,7 @@ class Delivery:
         twin = body_msgpack(body) if self.msgpack_sessions else None
         owed = group.payload
         owed.sends.append(entry)
+        owed.events += len(entry.members)
         event, conn = self.ops.event, caller.conn
         answer = sent(entry, command_id, caller.encoding, dup=False)
         for member, seq in entry.members:
@@ -240,7 +244,12 @@ class Delivery:
 
     def open_ids(self, conn: int) -> list[int]:
         """The ids of the commands of `conn` that are taken and not answered."""
-        return [number for owed in self._unreleased for number in owed.ids.get(conn, ())]
+        found: list[int] = []
+        for owed in self._unreleased:
+            ids = owed.ids.get(conn)
+            if ids is not None:
+                found = found + ids if found else ids
+        return found
 
     def arrived(self, since_ns: int, count: int) -> None:
         """Note when the commands of this turn came in, for the answer latency."""

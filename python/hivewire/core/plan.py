@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 MALFORMED_TO = Rejection("bad_request", "`to` is malformed", "to")
 NOT_A_MEMBER = Rejection("forbidden", "not a conversation of yours", "to")
 KEY_CONFLICT = Rejection("conflict", "this key was used for something else", "key")
-NO_SUCH_MEDIA = Rejection("not_found", "no upload has this id", "media")
 NO_SUCH_MESSAGE = Rejection("not_found", "the conversation has no such message", "reply_to")
 
 
@@ -62,9 +61,10 @@ def plan_send(
 
 
 def _refusal(command: Send, conversation: ConversationState) -> Rejection | None:
-    """Why a message to one's own conversation cannot be: it refers to what is not there."""
-    if command.media:
-        return NO_SUCH_MEDIA
+    """Why a message to one's own conversation cannot be: it refers to what is not there.
+
+    Ids of media are checked for their form only, until there are uploads to check them against.
+    """
     if command.reply_to is not None and command.reply_to > conversation.planned:
         return NO_SUCH_MESSAGE
     return None
@@ -106,7 +106,7 @@ def _place(
         sender.planned + 1,
         places,
         command.text,
-        None,
+        command.media or None,
         command.data,
         command.reply_to,
         command.mentions or None,

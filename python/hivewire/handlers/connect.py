@@ -66,6 +66,8 @@ def handle(command: Connect, caller: Caller, services: Services) -> None:
 
     caller.busy = True
     caller.user, caller.device = identity.user, device
+    # From here on every message gets a MessagePack twin: it may be released after `connected`.
+    services.delivery.msgpack_sessions += caller.encoding == MSGPACK
     services.delivery.when_durable(answer)
 
 
@@ -124,7 +126,6 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
     caller.weight += len(payload)
     caller.busy = False
     services.connected[identity.user, device] = caller.conn
-    delivery.msgpack_sessions += caller.encoding == MSGPACK
     services.metrics.commands["connect", "ok"] += 1
     delivery.now.append(
         (

@@ -54,6 +54,8 @@ pub enum Item {
 pub struct Batch {
     bytes: Vec<u8>,
     frames: Vec<(u32, u32)>,
+    /// Bytes of the tokens in `items`.
+    tokens: usize,
     /// What happened, in order.
     pub items: Vec<Item>,
     /// When the batch was published, `CLOCK_MONOTONIC` in nanoseconds.
@@ -70,7 +72,7 @@ impl Batch {
     /// Bytes that the batch holds, for the inbound bound.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.bytes.len() + self.frames.len() * MESSAGE_OVERHEAD
+        self.bytes.len() + self.tokens + self.frames.len() * MESSAGE_OVERHEAD
     }
 
     /// Adds a whole message; consecutive ones of a connection share an item.
@@ -79,12 +81,10 @@ impl Batch {
         self.bytes.extend_from_slice(message);
         self.frames.push((start, u32::try_from(message.len()).unwrap_or(0)));
         match self.items.last_mut() {
-            Some(Item::Commands { conn: last, frames, token: None, .. })
-                if *last == conn && token.is_none() =>
-            {
-                *frames += 1;
-            }
+            // A session begins with an item of its own, so the token is the same as well.
+            Some(Item::Commands { conn: last, frames, .. }) if *last == conn => *frames += 1,
             _ => {
+                self.tokens += token.map_or(0, str::len);
                 let token = token.map(Box::from);
                 self.items.push(Item::Commands { conn, session, frames: 1, token });
             }
@@ -132,9 +132,12 @@ impl Outlet {
     }
 
     /// Python is done with `weight` bytes. Says whether the shard waits for that.
+    ///
+    /// This side writes the weight and reads the flag, [`Outlet::is_full`] does the reverse: with
+    /// less than one order over all four (`SeqCst`) both could miss the other's write.
     pub fn release(&self, weight: usize) -> bool {
-        let left = self.weight.fetch_sub(weight, Ordering::AcqRel) - weight;
-        left <= self.bound / 2 && self.stalled.swap(false, Ordering::AcqRel)
+        let left = self.weight.fetch_sub(weight, Ordering::SeqCst) - weight;
+        left <= self.bound / 2 && self.stalled.swap(false, Ordering::SeqCst)
     }
 
     /// Whether Python is so far behind that the shard must not read.
@@ -143,10 +146,10 @@ impl Outlet {
         if self.weight.load(Ordering::Acquire) <= self.bound {
             return false;
         }
-        self.stalled.store(true, Ordering::Release);
+        self.stalled.store(true, Ordering::SeqCst);
         // Python may have caught up between the look and the flag; then nobody would wake us.
-        if self.weight.load(Ordering::Acquire) <= self.bound / 2 {
-            self.stalled.store(false, Ordering::Release);
+        if self.weight.load(Ordering::SeqCst) <= self.bound / 2 {
+            self.stalled.store(false, Ordering::SeqCst);
             return false;
         }
         true

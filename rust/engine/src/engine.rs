@@ -6,10 +6,11 @@ use crate::directory::Directory;
 use crate::inbox::{Class, Granted, Inbox, Order, Parcel};
 use crate::objects;
 use crate::outbox::Span;
-use crate::shard::{Listen, Shard, Shared};
+use crate::shard::{self, Listen, Shard, Shared};
 use crate::stats::Stats;
 use crate::sys::Bell;
 use crate::table::{ConnId, MAX_SHARDS};
+use hivewire_proto::close;
 use hivewire_proto::frame::{self, Opcode};
 use std::collections::VecDeque;
 use std::io;
@@ -128,6 +129,7 @@ impl Engine {
     pub fn listen(&mut self) -> io::Result<SocketAddr> {
         let unresolved = || io::Error::new(io::ErrorKind::InvalidInput, "no such address");
         let mut address = self.config.address.to_socket_addrs()?.next().ok_or_else(unresolved)?;
+        shard::claim(address)?;
         for id in 0..self.config.shards {
             let shared = Arc::new(Shared {
                 inbox: Inbox::new()?,
@@ -271,7 +273,7 @@ impl Engine {
         }
         let (index, replaced) = self.directory.attach(conn, session.user, session.device);
         if let Some(old) = replaced {
-            let code = hivewire_proto::close::REPLACED;
+            let code = close::REPLACED;
             self.close(old, code, "replaced by a newer connection of this device", 0);
         }
         self.directory.set_live(session.user, conn, session.live);
@@ -290,8 +292,8 @@ impl Engine {
     /// Pushes a durable event to every live session of `user`, as the next one after all that
     /// went before. `origin` gets `answer` in its place (its first `sent`).
     ///
-    /// `bodies` are complete objects without `op` and `seq`, JSON and `MessagePack`; without the
-    /// latter, sessions that need it are left out and repair the hole by `sync`.
+    /// `bodies` are complete objects without `op` and `seq`, JSON and `MessagePack`; the latter may
+    /// be left out only while no session speaks it, or that session is closed with 4006.
     pub fn event(
         &mut self,
         user: &str,
@@ -310,11 +312,19 @@ impl Engine {
                 let position = session.live.then_some(seq);
                 return queue(&mut shard.parcel, conn, &[answer], Class::Answer, position);
             }
-            let body = if conn.encoding() == MSGPACK { bodies.1 } else { Some(bodies.0) };
-            if let Some(body) = body.filter(|_| session.live) {
-                let tail = tails.get_mut(conn.shard());
-                queue_event(&mut shard.parcel, conn, seq, body, tail);
+            if !session.live {
+                return;
             }
+            let body = if conn.encoding() == MSGPACK { bodies.1 } else { Some(bodies.0) };
+            if let Some(body) = body {
+                let tail = tails.get_mut(conn.shard());
+                return queue_event(&mut shard.parcel, conn, seq, body, tail);
+            }
+            // Our own bug, and never a hole: the client comes back and resumes where it was.
+            session.live = false;
+            let reason = write_bytes(&mut shard.parcel.arena, b"an event could not be encoded");
+            let (key, code) = (conn.key(), close::SERVER_ERROR);
+            shard.parcel.orders.push(Order::Close { key, code, reason, delay_ms: 0 });
         });
         // The sender may have been replaced meanwhile: then its answer goes nowhere.
         if let Some((conn, answer)) = origin.filter(|_| !answered) {

@@ -185,7 +185,7 @@ impl Inbox {
 
     /// The shard takes everything that was delivered.
     pub fn take(&self, into: &mut Vec<Parcel>) {
-        self.bell.answer();
+        self.bell.answer_if_rung();
         into.append(&mut self.parcels.lock().unwrap_or_else(PoisonError::into_inner));
     }
 

@@ -65,14 +65,19 @@ impl Bell {
         }
     }
 
+    /// Answers, if anybody has rung. Only for who polls edges: a ring whose write comes late
+    /// finds its flag answered already, and leaves the descriptor readable until the next one.
+    pub fn answer_if_rung(&self) {
+        if self.rung.load(Ordering::SeqCst) {
+            self.answer();
+        }
+    }
+
     /// Answers: whatever is put in its place from here on rings again. Look there afterwards.
     ///
     /// The descriptor is cleared first. The other way round, a ring in between would be cleared
     /// with the old one while its flag stays up, and the bell would be silent for ever.
     pub fn answer(&self) {
-        if !self.rung.load(Ordering::SeqCst) {
-            return;
-        }
         self.fd.clear();
         self.rung.store(false, Ordering::SeqCst);
         // The look must not be reordered before the flag goes down.

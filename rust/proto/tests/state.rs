@@ -51,3 +51,11 @@ fn draws_every_move_once() {
         ]
     );
 }
+
+/// `docs/states.md` shows the table as it is; on failure, put the drawing there.
+#[test]
+fn the_documented_diagram_is_the_table() {
+    let page = include_str!("../../../docs/states.md");
+    let drawing = format!("```mermaid\n{}\n```\n", diagram());
+    assert!(page.contains(&drawing), "docs/states.md should have:\n{drawing}");
+}

@@ -142,7 +142,6 @@ def test_what_a_message_refers_to_must_be_there() -> None:
     driver.sent("ann", "user:bob")
     assert isinstance(driver.send("bob", "user:ann", reply_to=1), SendEntry)
     assert refused(driver.send("bob", "user:ann", reply_to=3)) == ("not_found", "reply_to")
-    assert refused(driver.send("bob", "user:ann", media=["m"])) == ("not_found", "media")
 
 
 @given(

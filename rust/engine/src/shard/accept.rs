@@ -26,6 +26,17 @@ pub(super) fn listen(address: SocketAddr, poll: &Poll, token: Token) -> io::Resu
     Ok(listener)
 }
 
+/// Fails where somebody else listens on `address` already. `SO_REUSEPORT` would let two nodes of
+/// one user share a port, and each would get half of the other's clients.
+///
+/// # Errors
+/// What `bind(2)` reports, in practice EADDRINUSE.
+pub(crate) fn claim(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
+}
+
 impl Shard {
     pub(super) fn accept(&mut self) {
         self.accepting = true;

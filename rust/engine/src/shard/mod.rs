@@ -15,6 +15,8 @@ mod read;
 mod timers;
 mod write;
 
+pub(crate) use accept::claim;
+
 use crate::batch::{Batch, Item, Outlet};
 use crate::config::{Config, READ_BUFFER, TICK_MS};
 use crate::fanout::Topics;

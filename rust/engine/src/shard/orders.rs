@@ -163,7 +163,9 @@ impl Shard {
 
     fn subscribe(&mut self, key: Key, arena: u32, topic: Span) {
         let topic = self.text(arena, topic);
-        if self.table.find(key).is_some_and(|slot| slot.line.takes_orders()) {
+        // `connected` drops what a stranger had, its topics included.
+        let session = |phase| phase == Phase::Connected;
+        if self.table.find(key).is_some_and(|slot| session(slot.line.phase)) {
             self.topics.subscribe(&mut self.table, key.index, &topic);
         }
     }

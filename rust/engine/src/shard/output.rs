@@ -8,6 +8,7 @@ use crate::stats::Stats;
 use crate::table::{Line, Slot, flag};
 use hivewire_proto::Codec;
 use hivewire_proto::frame::{self, Opcode};
+use std::collections::HashMap;
 
 /// What is queued in this turn, and for whom.
 #[derive(Debug, Default)]
@@ -15,8 +16,9 @@ pub(super) struct Output {
     pub(super) turn: Turn,
     /// Slots to flush at the end of the turn.
     pub(super) dirty: Vec<u32>,
-    /// Pieces that were compressed in this turn: piece, window bits, compressed piece.
-    compressed: Vec<(u32, u8, u32)>,
+    /// What was compressed in this turn, by piece and window bits. A map, because a piece that
+    /// nobody shares stands in here as well.
+    compressed: HashMap<(u32, u8), u32>,
     /// Bytes in all backlogs of the shard.
     backlog_bytes: usize,
 }
@@ -47,7 +49,7 @@ impl Output {
         let bits = slot.wire.deflate_bits();
         let pieces = match bits {
             0 => pieces,
-            _ => (self.compress(pieces, bits, slot.line.encoding, context.codec), None),
+            _ => (self.compress(pieces, bits, context), None),
         };
         self.turn.push(&mut slot.line.queue, pieces.0);
         if let Some(tail) = pieces.1 {
@@ -58,35 +60,29 @@ impl Output {
     }
 
     /// A piece with the same message compressed, made once a turn for all that share it.
-    fn compress(
-        &mut self,
-        pieces: (u32, Option<u32>),
-        bits: u8,
-        encoding: u8,
-        codec: &mut Codec,
-    ) -> u32 {
-        let known = self.compressed.iter().find(|(piece, b, _)| (*piece, *b) == (pieces.0, bits));
-        if let Some(&(_, _, compressed)) = known {
+    fn compress(&mut self, pieces: (u32, Option<u32>), bits: u8, context: &mut Context<'_>) -> u32 {
+        if let Some(&compressed) = self.compressed.get(&(pieces.0, bits)) {
             return compressed;
         }
         let mut frame = self.turn.bytes(pieces.0).to_vec();
         frame.extend(pieces.1.iter().flat_map(|&tail| self.turn.bytes(tail)));
         let payload = payload_of(&frame);
         let mut deflated = Vec::new();
-        if payload.len() >= DEFLATE_FROM {
-            codec.compress(bits, payload, &mut deflated);
+        // An echo server is there to show its compression, small messages included.
+        let always = context.config.echo;
+        if always || payload.len() >= DEFLATE_FROM {
+            context.codec.compress(bits, payload, &mut deflated);
         }
-        let fits = !deflated.is_empty() && deflated.len() < payload.len();
+        let fits = !deflated.is_empty() && (always || deflated.len() < payload.len());
         let own = self.turn.own();
         let start = own.len();
         if fits {
-            let opcode = if encoding == 1 { Opcode::Binary } else { Opcode::Text };
-            write_data_frame(own, opcode, true, &deflated);
+            write_data_frame(own, kind_of(&frame), true, &deflated);
         } else {
             own.extend_from_slice(&frame);
         }
         let piece = self.turn.own_piece(start);
-        self.compressed.push((pieces.0, bits, piece));
+        self.compressed.insert((pieces.0, bits), piece);
         piece
     }
 
@@ -170,6 +166,12 @@ fn write_data_frame(out: &mut Vec<u8>, opcode: Opcode, deflated: bool, payload: 
     let used = frame::encode_header(&mut header, opcode, true, deflated, payload.len(), None);
     out.extend_from_slice(header.get(..used).unwrap_or_default());
     out.extend_from_slice(payload);
+}
+
+/// Text or binary, from the first byte of a whole frame that we wrote.
+fn kind_of(frame: &[u8]) -> Opcode {
+    let binary = frame.first().is_some_and(|first| first & 0x0f == 0x2);
+    if binary { Opcode::Binary } else { Opcode::Text }
 }
 
 /// The payload of a whole frame that we wrote: unmasked, so the header has three lengths.

@@ -138,8 +138,8 @@ impl Shard {
         let Some(slot) = table.at(index).filter(|slot| !slot.line.has(flag::DEAF)) else {
             return End::Open;
         };
-        if over_opening_bytes(&mut slot.line, n, config.opening_bytes) {
-            return End::Close(close::NOT_CONNECTED, "too much was sent before connect");
+        if let Some(end) = over_opening_bytes(&mut slot.line, n, config.opening_bytes) {
+            return end;
         }
         let mut input = Input::new(buffer.get_mut(..n).unwrap_or_default());
         loop {
@@ -157,8 +157,8 @@ impl Shard {
                 Step::Upgrade(_) if refusing => Some(End::Refuse),
                 Step::Upgrade(upgrade) => {
                     let rest = input.remaining().len();
-                    taken.upgrade(index, *upgrade, rest, &mut slot.line);
-                    None
+                    taken.upgrade(index, *upgrade, &mut slot.line);
+                    over_opening_bytes(&mut slot.line, rest, config.opening_bytes)
                 }
                 Step::Control(reply) => {
                     if let Some(reply) = reply {
@@ -256,7 +256,7 @@ impl Taken<'_> {
     }
 
     /// The request is good: from here on it is a WebSocket.
-    fn upgrade(&mut self, index: u32, upgrade: Upgrade, rest: usize, line: &mut Line) {
+    fn upgrade(&mut self, index: u32, upgrade: Upgrade, line: &mut Line) {
         self.stats.upgrades_total.add(1);
         line.encoding = upgrade.encoding.unwrap_or(JSON);
         let response = self.output.raw(&upgrade.response);
@@ -267,7 +267,6 @@ impl Taken<'_> {
         }
         line.phase = Phase::Opening;
         line.extra().token = upgrade.bearer;
-        line.extra().opening_bytes = rest;
     }
 }
 
@@ -288,13 +287,14 @@ fn closed_meanwhile(
 }
 
 /// Counts what comes before `connected`: a stranger gets little of our memory.
-fn over_opening_bytes(line: &mut Line, n: usize, allowed: usize) -> bool {
+fn over_opening_bytes(line: &mut Line, n: usize, allowed: usize) -> Option<End> {
     if line.phase != Phase::Opening {
-        return false;
+        return None;
     }
     let extra = line.extra();
     extra.opening_bytes += n;
-    extra.opening_bytes > allowed
+    let over = extra.opening_bytes > allowed;
+    over.then_some(End::Close(close::NOT_CONNECTED, "too much was sent before connect"))
 }
 
 /// Counts pings in windows of ten seconds, so that a burst is no offence.

@@ -11,6 +11,9 @@ use hivewire_proto::close;
 /// A line without any deadline is looked at this often all the same, in ticks (51 s).
 const IDLE_LOOK: u32 = 1_024;
 
+/// A line that is not read for now is looked at this often, in ticks (1 s).
+const BLIND_LOOK: u32 = 20;
+
 impl Shard {
     pub(super) fn fire_timers(&mut self) {
         let late = self.wheel.next_tick().map(|tick| self.tick.saturating_sub(tick));
@@ -45,6 +48,10 @@ impl Shard {
         if self.tick < due {
             return Some(due);
         }
+        if self.stalled {
+            // Its `connect` may be lying there: the time runs again when we read again.
+            return Some(self.tick + BLIND_LOOK);
+        }
         self.begin_close(index, close::NOT_CONNECTED, "not connected in time", 0);
         None
     }
@@ -52,7 +59,8 @@ impl Shard {
     fn opening_due(&mut self, index: u32) -> Option<u32> {
         let allowed = ticks(self.config.opening_ms);
         // An echo server knows no `connect`; its lines are open once upgraded.
-        self.table.at(index).map(|slot| slot.line.since.saturating_add(allowed))
+        let resumed = self.resumed;
+        self.table.at(index).map(|slot| slot.line.since.max(resumed).saturating_add(allowed))
     }
 
     pub(super) fn arm_opening(&mut self, index: u32) {
@@ -88,10 +96,10 @@ impl Shard {
         }
         next = next.min(stall_due(&slot.line, self.config.outbox_stall_ms));
         next = next.min(expiry_due(&slot.line, tick));
-        let blind = self.stalled || slot.line.has(flag::HELD);
+        let blind = self.stalled || self.paused || slot.line.has(flag::HELD);
         if blind {
             // Nobody reads, so silence says nothing: the deadlines stand still.
-            return Some(next.min(tick + 20));
+            return Some(next.min(tick + BLIND_LOOK));
         }
         slot.line.heartbeat.not_before(resumed);
         match slot.line.heartbeat.judge(slot.line.heard.max(resumed), tick) {

@@ -1,0 +1,204 @@
+//! Fan-out: who gets an event, a push, a publication, and what stands in its head.
+
+use crate::driver::{Client, Heard, Taken, config, node, numbered, session};
+use hivewire_engine::{Class, NewSession};
+use std::time::Duration;
+
+const TWIN: Option<&[u8]> = Some(b"\x81\xa1n\x01");
+
+#[test]
+fn an_event_reaches_every_live_device_and_the_sender_gets_its_answer_instead() {
+    let mut node = node(config());
+    let (mut sender, conn) = node.connects("ann", "phone");
+    let (mut other, _) = node.connects("ann", "laptop");
+    let not_live = NewSession { live: false, ..session("ann", "watch") };
+    let (mut behind, _) = node.connects_as(&not_live);
+    let (mut stranger, _) = node.connects("bob", "phone");
+    node.does(|engine| {
+        engine.event("ann", 5, (br#"{"n":1}"#, None), Some((conn, br#"{"op":"sent","id":2}"#)));
+    });
+    assert_eq!(sender.hears_text(), r#"{"op":"sent","id":2}"#);
+    assert_eq!(other.hears_text(), r#"{"op":"event","seq":5,"n":1}"#);
+    for (client, head) in [(&mut sender, 5), (&mut other, 5), (&mut behind, 0), (&mut stranger, 0)]
+    {
+        client.says(r#"{"op":"ping"}"#);
+        assert_eq!(client.hears_text(), format!(r#"{{"op":"pong","head":{head}}}"#));
+    }
+}
+
+#[test]
+fn a_sender_that_is_not_live_gets_its_answer_and_keeps_its_position() {
+    let mut node = node(config());
+    let behind = NewSession { live: false, position: 3, ..session("ann", "phone") };
+    let (mut client, conn) = node.connects_as(&behind);
+    node.does(|engine| engine.event("ann", 9, (b"{}", None), Some((conn, b"sent"))));
+    assert_eq!(client.hears_text(), "sent");
+    client.says("");
+    assert_eq!(client.hears_text(), r#"{"op":"pong","head":3}"#);
+}
+
+#[test]
+fn the_answer_to_a_sender_that_has_gone_goes_nowhere_and_the_others_get_the_event() {
+    let mut node = node(config());
+    let (gone, conn) = node.connects("ann", "phone");
+    let (mut other, _) = node.connects("ann", "laptop");
+    drop(gone);
+    node.takes_closed(conn);
+    node.does(|engine| engine.event("ann", 1, (br#"{"n":1}"#, None), Some((conn, b"sent"))));
+    assert_eq!(other.hears_text(), r#"{"op":"event","seq":1,"n":1}"#);
+}
+
+#[test]
+fn pages_and_syncing_switch_the_live_flag_and_move_the_position() {
+    let mut node = node(config());
+    let (mut client, conn) = node.connects("ann", "phone");
+    node.does(|engine| {
+        engine.syncing(conn, "ann");
+        engine.event("ann", 1, (br#"{"n":1}"#, None), None);
+        engine.page(conn, "ann", b"page one", 1, false);
+        engine.event("ann", 2, (br#"{"n":2}"#, None), None);
+        engine.page(conn, "ann", b"page two", 2, true);
+        engine.event("ann", 3, (br#"{"n":3}"#, None), None);
+        engine.pong(conn, 9);
+    });
+    assert_eq!(client.hears_text(), "page one");
+    assert_eq!(client.hears_text(), "page two");
+    assert_eq!(client.hears_text(), r#"{"op":"event","seq":3,"n":3}"#);
+    assert_eq!(client.hears_text(), r#"{"op":"pong","id":9,"head":3}"#);
+}
+
+#[test]
+fn a_msgpack_client_gets_its_twin_of_everything() {
+    let mut node = node(config());
+    let mut client = Client::dial(node.address).upgrade_msgpack();
+    client.sends_frame(hivewire_proto::frame::Opcode::Binary, b"\x81\xa2op\xa7connect");
+    let Taken::Commands { conn, .. } = node.takes() else { panic!("commands") };
+    assert_eq!(conn.encoding(), 1);
+    node.does(|engine| {
+        engine.connected(conn, &session("ann", "phone"), b"\x80");
+        engine.event("ann", 7, (br#"{"n":1}"#, TWIN), None);
+        engine.push("ann", (b"json", TWIN), Class::Durable);
+    });
+    assert_eq!(client.hears(), Heard::Binary(b"\x80".to_vec()));
+    let event = b"\x83\xa2op\xa5event\xa3seq\x07\xa1n\x01";
+    assert_eq!(client.hears(), Heard::Binary(event.to_vec()));
+    assert_eq!(client.hears(), Heard::Binary(b"\x81\xa1n\x01".to_vec()));
+    for ping in [b"\x81\xa2op\xa4ping".as_slice(), b""] {
+        client.sends_frame(hivewire_proto::frame::Opcode::Binary, ping);
+        let pong = b"\x82\xa2op\xa4pong\xa4head\x07";
+        assert_eq!(client.hears(), Heard::Binary(pong.to_vec()));
+    }
+}
+
+/// Never a hole: who cannot be given an event comes back and resumes where it was.
+#[test]
+fn a_msgpack_client_without_a_twin_of_an_event_is_closed() {
+    let mut node = node(config());
+    let mut client = Client::dial(node.address).upgrade_msgpack();
+    client.sends_frame(hivewire_proto::frame::Opcode::Binary, b"\x81\xa2op\xa7connect");
+    let (conn, _) = node.takes_commands();
+    node.does(|engine| {
+        engine.connected(conn, &session("ann", "phone"), b"\x80");
+        engine.event("ann", 7, (br#"{"n":1}"#, None), None);
+        engine.event("ann", 8, (br#"{"n":2}"#, TWIN), None);
+    });
+    assert_eq!(client.hears(), Heard::Binary(b"\x80".to_vec()));
+    let Heard::Binary(bye) = client.hears() else { panic!("bye is an object") };
+    assert!(bye.starts_with(b"\x85\xa2op\xa3bye\xa4code\xcd\x0f\xa6"), "4006, and no event");
+    client.hears_close(4006);
+    assert_eq!(node.takes_closed(conn), 4006);
+}
+
+/// From 512 bytes on a shard stores the tail of an event once for all recipients.
+#[test]
+fn large_bodies_are_shared_and_arrive_whole() {
+    let mut node = node(config());
+    let mut clients: Vec<_> = (0..4).map(|n| node.connects("ann", &n.to_string()).0).collect();
+    let (mut bob, _) = node.connects("bob", "phone");
+    let bodies: Vec<String> =
+        [511, 512, 513, 65_500, 70_000].iter().map(|&len| numbered(len, len)).collect();
+    node.does(|engine| {
+        for (seq, body) in (1..).zip(&bodies) {
+            engine.event("ann", seq, (body.as_bytes(), None), None);
+            engine.event("bob", seq + 100, (body.as_bytes(), None), None);
+        }
+    });
+    for (seq, body) in (1..).zip(&bodies) {
+        let event = |seq: u64| format!("{{\"op\":\"event\",\"seq\":{seq},{}", &body[1..]);
+        for client in &mut clients {
+            assert_eq!(client.hears_text(), event(seq));
+        }
+        assert_eq!(bob.hears_text(), event(seq + 100));
+    }
+}
+
+#[test]
+fn a_push_reaches_all_devices_live_or_not() {
+    let mut node = node(config());
+    let (mut live, _) = node.connects("ann", "phone");
+    let not_live = NewSession { live: false, ..session("ann", "watch") };
+    let (mut behind, _) = node.connects_as(&not_live);
+    node.does(|engine| engine.push("ann", (b"typing", None), Class::Volatile));
+    assert_eq!(live.hears_text(), "typing");
+    assert_eq!(behind.hears_text(), "typing");
+}
+
+#[test]
+fn a_publication_reaches_the_readers_of_its_topic_and_nobody_else() {
+    let mut node = node(config());
+    let (mut reader, reading) = node.connects("ann", "phone");
+    let (mut leaver, leaving) = node.connects("bob", "phone");
+    let (mut stranger, _) = node.connects("eve", "phone");
+    node.does(|engine| {
+        engine.subscribe(reading, "news");
+        engine.subscribe(reading, "news");
+        engine.subscribe(leaving, "news");
+        engine.publish("news", (b"first", None), Class::Volatile);
+        engine.unsubscribe(leaving, "news");
+        engine.unsubscribe(leaving, "sport");
+        engine.publish("news", (b"second", None), Class::Volatile);
+        engine.publish("sport", (b"nobody reads this", None), Class::Volatile);
+    });
+    assert_eq!(reader.hears_text(), "first");
+    assert_eq!(reader.hears_text(), "second");
+    assert_eq!(leaver.hears_text(), "first");
+    for client in [&mut reader, &mut leaver, &mut stranger] {
+        assert!(client.hears_nothing_for(Duration::from_millis(20)));
+    }
+}
+
+#[test]
+fn a_subscription_ends_with_its_connection() {
+    let mut node = node(config());
+    let (client, conn) = node.connects("ann", "phone");
+    node.does(|engine| engine.subscribe(conn, "news"));
+    drop(client);
+    node.takes_closed(conn);
+    let (mut next, new) = node.connects("bob", "phone");
+    assert_eq!(new.key().index, conn.key().index, "the slot is used again");
+    node.does(|engine| engine.publish("news", (b"old news", None), Class::Volatile));
+    assert!(next.hears_nothing_for(Duration::from_millis(20)));
+}
+
+/// A stranger must not be left in the table of readers when its slot gets a session.
+#[test]
+fn only_a_session_can_subscribe() {
+    let mut node = node(config());
+    let mut client = node.opens();
+    client.says("connect");
+    let (conn, _) = node.takes_commands();
+    node.does(|engine| {
+        engine.subscribe(conn, "news");
+        engine.connected(conn, &session("ann", "phone"), b"connected");
+        engine.publish("news", (b"too early", None), Class::Volatile);
+        engine.subscribe(conn, "news");
+        engine.publish("news", (b"now", None), Class::Volatile);
+    });
+    assert_eq!(client.hears_text(), "connected");
+    assert_eq!(client.hears_text(), "now");
+    client.resets();
+    node.takes_closed(conn);
+    let (mut next, _) = node.connects("bob", "phone");
+    node.does(|engine| engine.publish("news", (b"old news", None), Class::Volatile));
+    assert!(next.hears_nothing_for(Duration::from_millis(20)));
+}
