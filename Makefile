@@ -10,6 +10,7 @@ DATA ?= ./data
 BIN := .venv/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_QUIET := 1
 
 PY_SOURCES := python tests benches loadtest
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*' -not -path '*/tests/*' \
@@ -28,8 +29,8 @@ setup: .venv/.engine ## Make .venv, install the pinned tools, build the engine i
 .venv/.tools: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hivewire needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --group dev
+	$(BIN)/python -m pip install --upgrade pip
+	$(BIN)/python -m pip install --group dev
 	@touch $@
 
 .venv/.engine: .venv/.tools $(RUST_SOURCES)
@@ -94,13 +95,13 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly compiler and cargo-f
 		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS); done
 
 docs: setup ## Write the generated pages: docs/limits.md from the settings.
-	$(BIN)/python -m hivewire.config > docs/limits.md
+	$(BIN)/python -m hivewire.config.reference > docs/limits.md
 
 docs-check: setup ## Fail where `make docs` would change something.
-	@$(BIN)/python -m hivewire.config | diff -u docs/limits.md - || { echo 'run: make docs'; exit 1; }
+	@$(BIN)/python -m hivewire.config.reference | diff -u docs/limits.md - || { echo 'run: make docs'; exit 1; }
 
 audit: .venv/.tools ## Look for known holes in what we depend on (needs the advisory data; says so when it cannot).
-	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip install pip-audit
 	$(BIN)/pip-audit --requirement constraints.txt --no-deps || echo 'audit: failed, or its data could not be reached'
 
 build: .venv/.tools ## Build the abi3 wheel into dist/.
@@ -109,8 +110,8 @@ build: .venv/.tools ## Build the abi3 wheel into dist/.
 lock: setup ## Renew constraints.txt with the newest versions of everything.
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
-	env -u PIP_CONSTRAINT .venv-lock/bin/python -m pip install --quiet --upgrade pip
-	env -u PIP_CONSTRAINT .venv-lock/bin/python -m pip install --quiet --group dev --group load \
+	env -u PIP_CONSTRAINT .venv-lock/bin/python -m pip install --upgrade pip
+	env -u PIP_CONSTRAINT .venv-lock/bin/python -m pip install --group dev --group load \
 		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])' | tr -d ' ')
 	{ head -1 constraints.txt; .venv-lock/bin/python -m pip freeze --all; } > constraints.new
 	mv constraints.new constraints.txt

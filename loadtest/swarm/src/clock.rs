@@ -1,0 +1,31 @@
+//! The one place that reads the clock.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds since the fleet started.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    /// Starts at zero.
+    #[expect(clippy::disallowed_methods, reason = "a load client measures real time")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Nanoseconds since the start (enough for 584 years).
+    pub(crate) fn now(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Seconds since the Unix epoch.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Microseconds since the Unix epoch, low 32 bits: what tells two runs apart.
+pub(crate) fn nonce() -> u32 {
+    let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |s| s.as_micros());
+    u32::try_from(micros & u128::from(u32::MAX)).unwrap_or_default()
+}

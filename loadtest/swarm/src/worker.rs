@@ -1,0 +1,369 @@
+//! One thread of the fleet: its connections, one epoll, and a scenario that says what they do.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+
+use crate::cli;
+use crate::clock::Clock;
+use crate::line::{Arrived, Line, State, source};
+use crate::login::{Login, Progress};
+use crate::report::{Faults, Histogram, histogram};
+use crate::scenario::{Outcome, Scenario, Turn};
+use crate::ws;
+
+const EVENTS: usize = 1024;
+const READ_BYTES: usize = 256 * 1024;
+/// How soon a thread sees that the phase changed, and how finely `--rate` is kept.
+const TICK_MS: u8 = 5;
+/// The epoll name of the scenario's doorbell.
+const DOORBELL: u64 = u64::MAX;
+
+/// What the whole fleet is doing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Connections are opened.
+    Ramp = 0,
+    /// The load runs, or the connections are held.
+    Run = 1,
+    /// The same, and latencies are recorded.
+    Measure = 2,
+    /// Nothing new is sent; what is under way arrives.
+    Drain = 3,
+    /// Threads end.
+    Stop = 4,
+}
+
+/// What all threads share.
+pub(crate) struct Shared {
+    pub(crate) fleet: cli::Fleet,
+    pub(crate) login: Login,
+    pub(crate) clock: Clock,
+    pub(crate) threads: usize,
+    pub(crate) phase: AtomicU8,
+    /// Connections that take part; those that ended or never came so far.
+    pub(crate) ready: AtomicUsize,
+    pub(crate) lost: AtomicUsize,
+    /// When the last one became ready.
+    pub(crate) last_ready: AtomicU64,
+    /// Threads whose scenario has nothing under way.
+    pub(crate) settled: AtomicUsize,
+    pub(crate) operations: AtomicU64,
+    pub(crate) deliveries: AtomicU64,
+    /// A thread could not go on.
+    pub(crate) broken: AtomicBool,
+}
+
+/// A thread's part of the fleet.
+pub(crate) struct Worker<'f> {
+    shared: &'f Shared,
+    numbers: Range<usize>,
+    scenario: Box<dyn Scenario>,
+    epoll: Epoll,
+    lines: Vec<Line>,
+    buffer: Vec<u8>,
+    out: Vec<u8>,
+    phase: u8,
+    ready: usize,
+    lost: usize,
+    reported: (u64, u64),
+    settled: bool,
+    connect_times: Histogram,
+    faults: Faults,
+}
+
+/// Drives the connections `numbers` until the fleet stops.
+pub(crate) fn run(
+    shared: &Shared,
+    numbers: Range<usize>,
+    scenario: Box<dyn Scenario>,
+) -> Result<Outcome, String> {
+    // A file table of its own: the limit of open files then counts for each thread alone, and the
+    // kernel takes no lock that other threads take too.
+    unshare(CloneFlags::CLONE_FILES).map_err(|error| format!("unshare(CLONE_FILES): {error}"))?;
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|e| format!("epoll: {e}"))?;
+    if let Some(doorbell) = scenario.doorbell() {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, DOORBELL);
+        epoll.add(doorbell, event).map_err(|error| format!("epoll: {error}"))?;
+    }
+    let mut worker = Worker {
+        shared,
+        lines: Vec::with_capacity(numbers.len()),
+        numbers,
+        scenario,
+        epoll,
+        buffer: vec![0; READ_BYTES],
+        out: Vec::new(),
+        phase: Phase::Ramp as u8,
+        ready: 0,
+        lost: 0,
+        reported: (0, 0),
+        settled: false,
+        connect_times: histogram(),
+        faults: Faults::default(),
+    };
+    worker.turns()?;
+    let mut outcome = worker.scenario.outcome();
+    outcome.connect_times = worker.connect_times;
+    outcome.faults.merge(worker.faults);
+    Ok(outcome)
+}
+
+impl Worker<'_> {
+    fn turns(&mut self) -> Result<(), String> {
+        let mut events = [EpollEvent::empty(); EVENTS];
+        loop {
+            let phase = self.shared.phase.load(Relaxed);
+            if phase == Phase::Stop as u8 {
+                return Ok(());
+            }
+            if self.phase == Phase::Ramp as u8 && phase != self.phase {
+                self.begin();
+            }
+            self.phase = phase;
+            self.open_more()?;
+            let count = match self.epoll.wait(&mut events, TICK_MS) {
+                Ok(count) => count,
+                Err(Errno::EINTR) => 0,
+                Err(error) => return Err(format!("epoll_wait: {error}")),
+            };
+            for event in events.iter().take(count) {
+                if let Ok(index) = usize::try_from(event.data())
+                    && event.data() != DOORBELL
+                {
+                    self.event(index);
+                }
+            }
+            self.end_turn();
+        }
+    }
+
+    fn turn(&self) -> Turn {
+        Turn {
+            now: self.shared.clock.now(),
+            running: self.phase == Phase::Run as u8 || self.phase == Phase::Measure as u8,
+            measuring: self.phase == Phase::Measure as u8,
+        }
+    }
+
+    /// Begins as many connections as `--concurrency` and `--rate` allow at this moment.
+    fn open_more(&mut self) -> Result<(), String> {
+        let fleet = &self.shared.fleet;
+        let threads = self.shared.threads;
+        let at_once = (fleet.concurrency / threads).max(1);
+        let due = match fleet.rate {
+            0 => usize::MAX,
+            rate => {
+                let millis = self.shared.clock.now() / 1_000_000;
+                usize::try_from(millis * rate / 1000).unwrap_or(usize::MAX) / threads + 1
+            }
+        };
+        while self.lines.len() < self.numbers.len().min(due)
+            && self.lines.len() - self.ready.min(self.lines.len()) < at_once + self.lost
+        {
+            self.open()?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> Result<(), String> {
+        let fleet = &self.shared.fleet;
+        let index = self.lines.len();
+        let number = fleet.first + self.numbers.start + index;
+        let from = source(fleet.server, number, fleet.per_source);
+        let line = Line::open(fleet.server, from, self.shared.clock.now())?;
+        let interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT;
+        self.epoll
+            .add(line.stream(), EpollEvent::new(interest, index as u64))
+            .map_err(|error| format!("epoll: {error}"))?;
+        self.lines.push(line);
+        Ok(())
+    }
+
+    fn event(&mut self, index: usize) {
+        let Some(line) = self.lines.get_mut(index) else { return };
+        match line.state {
+            State::Gone => {}
+            State::Connecting => self.upgrade(index),
+            _ => match line.read(&mut self.buffer) {
+                Arrived::Nothing => {}
+                Arrived::Bytes(end) => self.arrived(index, end),
+                Arrived::End => self.lose(index, "connection closed by the server"),
+            },
+        }
+    }
+
+    /// The TCP handshake is over: asks for the upgrade.
+    fn upgrade(&mut self, index: usize) {
+        let Some(line) = self.lines.get_mut(index) else { return };
+        if !line.is_connected() {
+            return self.lose(index, "connection refused");
+        }
+        let fleet = &self.shared.fleet;
+        let number = (self.numbers.start + index).to_string();
+        let path = fleet.path.replace("{}", &number);
+        let host = fleet.server.to_string();
+        let request = ws::request(&host, &path, self.shared.login.subprotocol());
+        let mut event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
+        let modified = self.epoll.modify(line.stream(), &mut event).is_ok();
+        line.state = State::Upgrading;
+        if !modified || !line.write(&request) {
+            self.lose(index, "connection lost");
+        }
+    }
+
+    /// So many bytes of the buffer are this connection's.
+    fn arrived(&mut self, index: usize, end: usize) {
+        let turn = self.turn();
+        let buffer = std::mem::take(&mut self.buffer);
+        let result = self.take_bytes(index, buffer.get(..end).unwrap_or_default(), turn);
+        self.buffer = buffer;
+        let sent = match self.lines.get_mut(index) {
+            Some(line) if result.is_ok() => line.write(&self.out),
+            _ => true,
+        };
+        self.out.clear();
+        match result {
+            Err(why) => self.lose(index, why),
+            Ok(()) if !sent => self.lose(index, "connection lost"),
+            Ok(()) => {}
+        }
+    }
+
+    fn take_bytes(
+        &mut self,
+        index: usize,
+        mut bytes: &[u8],
+        turn: Turn,
+    ) -> Result<(), &'static str> {
+        let mut state = self.lines.get(index).map_or(State::Gone, |line| line.state);
+        if state == State::Upgrading {
+            let Some(rest) = self.upgraded(bytes)? else {
+                self.keep(index, bytes);
+                return Ok(());
+            };
+            bytes = rest;
+            let number = self.shared.fleet.first + self.numbers.start + index;
+            let progress = self.shared.login.start(number, &mut self.out);
+            state = self.step(index, &progress, turn)?;
+        }
+        while let Some(frame) = ws::next_frame(bytes) {
+            bytes = bytes.get(frame.size..).unwrap_or_default();
+            match frame.opcode {
+                ws::PING => ws::write_frame(&mut self.out, ws::PONG, frame.payload),
+                ws::PONG => {}
+                ws::CLOSE => {
+                    self.note("close frame", frame.payload);
+                    return Err("connection closed by the server");
+                }
+                _ if state == State::Ready => {
+                    self.scenario.frame(index, frame.payload, turn, &mut self.out);
+                }
+                _ => state = self.log_in(index, frame.payload, turn)?,
+            }
+        }
+        self.keep(index, bytes);
+        Ok(())
+    }
+
+    /// What follows a complete upgrade response.
+    fn upgraded<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<&'b [u8]>, &'static str> {
+        ws::response(bytes).map_err(|line| {
+            self.faults.note("upgrade refused", || line);
+            "connection refused"
+        })
+    }
+
+    /// The server's answer while the session is being opened.
+    fn log_in(&mut self, index: usize, payload: &[u8], turn: Turn) -> Result<State, &'static str> {
+        let progress = self.shared.login.frame(payload, &mut self.out);
+        if matches!(progress, Progress::Refused) {
+            self.note("login refused", payload);
+        }
+        self.step(index, &progress, turn)
+    }
+
+    fn note(&mut self, what: &'static str, payload: &[u8]) {
+        self.faults.note(what, || String::from_utf8_lossy(payload).into_owned());
+    }
+
+    fn keep(&mut self, index: usize, bytes: &[u8]) {
+        if let Some(line) = self.lines.get_mut(index) {
+            line.keep(bytes);
+        }
+    }
+
+    /// Notes how far a connection has come.
+    fn step(
+        &mut self,
+        index: usize,
+        progress: &Progress,
+        turn: Turn,
+    ) -> Result<State, &'static str> {
+        let Some(line) = self.lines.get_mut(index) else { return Ok(State::Gone) };
+        match *progress {
+            Progress::Refused => return Err("connection refused"),
+            Progress::Waiting => line.state = State::LoggingIn,
+            Progress::Ready(position) => {
+                line.state = State::Ready;
+                self.ready += 1;
+                self.connect_times.saturating_record((turn.now - line.began) / 1000);
+                self.shared.last_ready.fetch_max(turn.now, Relaxed);
+                self.shared.ready.fetch_add(1, Relaxed);
+                self.scenario.ready(index, position);
+            }
+        }
+        Ok(line.state)
+    }
+
+    fn lose(&mut self, index: usize, why: &'static str) {
+        let Some(line) = self.lines.get_mut(index) else { return };
+        let _ = self.epoll.delete(line.stream());
+        if line.state == State::Ready {
+            self.ready -= 1;
+            self.shared.ready.fetch_sub(1, Relaxed);
+        }
+        line.state = State::Gone;
+        self.lost += 1;
+        self.shared.lost.fetch_add(1, Relaxed);
+        self.faults.note(why, || format!("number {}", self.numbers.start + index));
+    }
+
+    /// The load starts: every connection sends its first messages.
+    fn begin(&mut self) {
+        for index in 0..self.lines.len() {
+            let now = self.shared.clock.now();
+            self.scenario.begin(index, now, &mut self.out);
+            self.flush_to(index);
+        }
+    }
+
+    fn flush_to(&mut self, index: usize) {
+        let written = match self.lines.get_mut(index) {
+            Some(line) if line.state == State::Ready => line.write(&self.out),
+            _ => true,
+        };
+        self.out.clear();
+        if !written {
+            self.lose(index, "connection lost");
+        }
+    }
+
+    fn end_turn(&mut self) {
+        let turn = self.turn();
+        if let Some(index) = self.scenario.turn_done(turn, &mut self.out) {
+            self.flush_to(index);
+        }
+        let (operations, deliveries) = self.scenario.done();
+        self.shared.operations.fetch_add(operations - self.reported.0, Relaxed);
+        self.shared.deliveries.fetch_add(deliveries - self.reported.1, Relaxed);
+        self.reported = (operations, deliveries);
+        if self.phase == Phase::Drain as u8 && !self.settled && self.scenario.settled() {
+            self.settled = true;
+            self.shared.settled.fetch_add(1, Relaxed);
+        }
+    }
+}
