@@ -1,0 +1,1 @@
+"""Tests of hivewire: unit mirrors the sources, everything else talks to a node that really runs."""

@@ -1,0 +1,1 @@
+"""Kills, power cuts and failing disks under load; the recorded history is judged by a checker."""

@@ -1,0 +1,103 @@
+"""R1, R3, R4: `kill -9` under load, at random and at marked points. I1 I2 I3 I4 I5 I12."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.chaos.checker import assert_did_enough
+from tests.chaos.fleet import Fleet
+from tests.chaos.scale import judge, scaled, seeded
+from tests.node import Node, NodeFailed
+
+if TYPE_CHECKING:
+    import random
+    from pathlib import Path
+
+RANDOM_KILLS = 10
+KILLS_A_POINT = 2
+POINTS = (
+    "before-write",
+    "before-sync",
+    "after-sync",
+    "before-answer",
+    "mid-fanout",
+    "cursor",
+)
+
+
+@pytest.mark.timeout(0)
+async def test_i12_random_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+    rng = seeded()
+    node = Node(tmp_path / "data").start()
+    kills = scaled(RANDOM_KILLS)
+    async with Fleet(node, rng, users=4, devices=3) as fleet:
+        for _ in range(kills):
+            await fleet.progress(rng.randint(50, 300))
+            await asyncio.sleep(rng.uniform(0, 0.05))
+            fleet.crashed("kill")
+            node.kill9()
+            await asyncio.to_thread(node.restart)
+        await fleet.progress(100)
+        await fleet.heal()
+    node.stop()
+    node.assert_calm()
+    judge(fleet.history, tmp_path)
+    assert_did_enough(fleet.history, answered=50 * kills, crashes=kills)
+
+
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("point", POINTS)
+async def test_i12_kills_at_marked_points(tmp_path: Path, point: str) -> None:
+    rng = seeded()
+    kills = scaled(KILLS_A_POINT)
+    node = Node(tmp_path / "data").start(extra_env=_chaos(point, _visits(rng, point)))
+    async with Fleet(node, rng, users=3, devices=2) as fleet:
+        for _ in range(kills):
+            status = await asyncio.to_thread(node.wait)
+            assert status == -9, (
+                f"died of {status}, not of the marked point\n{node.stderr()[-2000:]}"
+            )
+            fleet.crashed("kill")
+            await asyncio.to_thread(node.restart, extra_env=_chaos(point, _visits(rng, point)))
+        status = await asyncio.to_thread(node.wait)
+        fleet.crashed("kill")
+        await asyncio.to_thread(node.restart)
+        await fleet.progress(50)
+        await fleet.heal()
+    node.stop()
+    node.assert_calm()
+    judge(fleet.history, tmp_path)
+    assert_did_enough(fleet.history, answered=50, crashes=kills + 1)
+
+
+@pytest.mark.timeout(0)
+async def test_i12_kills_while_starting(tmp_path: Path) -> None:
+    rng = seeded()
+    kills = scaled(2)
+    node = Node(tmp_path / "data").start()
+    async with Fleet(node, rng, users=3, devices=2) as fleet:
+        for _ in range(kills):
+            await fleet.progress(50)
+            await fleet.busy()
+            fleet.crashed("kill")
+            node.kill9()
+            with pytest.raises(NodeFailed, match="exit -9"):
+                await asyncio.to_thread(node.restart, extra_env=_chaos("startup", 1))
+            await asyncio.to_thread(node.restart)
+        await fleet.heal()
+    node.stop()
+    node.assert_calm()
+    judge(fleet.history, tmp_path)
+    assert_did_enough(fleet.history, answered=50 * kills, crashes=kills)
+
+
+def _visits(rng: random.Random, point: str) -> int:
+    """How often a point is passed before the kill; cursors are written ten times a second only."""
+    return rng.randint(3, 10) if point == "cursor" else rng.randint(20, 60)
+
+
+def _chaos(point: str, after: int) -> dict[str, str]:
+    return {"HIVEWIRE_CHAOS": point, "HIVEWIRE_CHAOS_AFTER": str(after)}

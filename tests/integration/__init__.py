@@ -1,0 +1,1 @@
+"""Bad input, limits and overload against a running node."""

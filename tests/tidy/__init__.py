@@ -1,0 +1,1 @@
+"""Style that runs: rules of the project that a reviewer need not remember."""
