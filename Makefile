@@ -112,8 +112,8 @@ lock: setup ## Renew constraints.txt with the newest versions of everything.
 	$(PYTHON) -m venv .venv-lock
 	env -u PIP_CONSTRAINT .venv-lock/bin/python -m pip install --upgrade pip
 	env -u PIP_CONSTRAINT .venv-lock/bin/python -m pip install --group dev --group load \
-		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])' | tr -d ' ')
-	{ head -1 constraints.txt; .venv-lock/bin/python -m pip freeze --all; } > constraints.new
+		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])')
+	{ head -1 constraints.txt; .venv-lock/bin/python -m pip freeze --all --exclude setuptools; } > constraints.new
 	mv constraints.new constraints.txt
 	rm -rf .venv-lock
 

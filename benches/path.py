@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from hivewire.core.commands import decode_frame
 from hivewire.core.plan import plan_send
 from hivewire.core.view import View
@@ -37,6 +39,7 @@ class Sink:
         self.ops = 0
 
     def submit(self, ops: list[tuple[Any, ...]]) -> None:
+        """Count them."""
         self.ops += len(ops)
 
 
@@ -48,9 +51,11 @@ class Stages:
         self._at = time.thread_time_ns()
 
     def begin(self) -> None:
+        """Start the clock."""
         self._at = time.thread_time_ns()
 
     def end(self, stage: str) -> None:
+        """What has passed belongs to `stage`; the clock starts again."""
         now = time.thread_time_ns()
         self.ns[stage] = self.ns.get(stage, 0) + now - self._at
         self._at = now
@@ -64,13 +69,13 @@ def frames(users: int, batch: int) -> Iterator[list[tuple[str, bytes]]]:
         for _ in range(batch):
             sender = number % users
             key = f"k{number:012d}"
-            frame = '{"op":"send","id":%d,"to":"user:u%06d","key":"%s","text":"%s"}' % (
-                number % 4_000_000_000 + 1,
-                sender ^ 1,
-                key,
-                TEXT,
-            )
-            rows.append((f"u{sender:06d}", frame.encode()))
+            command = {
+                "op": "send",
+                "id": number % 4_000_000_000 + 1,
+                "to": f"user:u{sender ^ 1:06d}",
+            }
+            frame = msgspec.json.encode(command | {"key": key, "text": TEXT})
+            rows.append((f"u{sender:06d}", frame))
             number += 1
         yield rows
 
@@ -81,7 +86,12 @@ def run(directory: Path, messages: int, batch: int, users: int) -> dict[str, flo
     view, committer = View(store), ManualCommitter()
     delivery = Delivery(sink, Ops(*range(len(Ops._fields))), view, Metrics())
     delivery.journal = journal = Journal(
-        store, committer, release=delivery.release, fatal=fail, payload=delivery.owe
+        store,
+        committer,
+        release=delivery.release,
+        fatal=fail,
+        payload=delivery.owe,
+        bound=10_000,
     )
     batches = frames(users, batch)
     for _ in range(messages // batch):

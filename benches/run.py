@@ -15,13 +15,16 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import machine
 import profile_server
 import summary
 from figures import FIGURES, Timing
 from processes import BenchError, Tools
+
+if TYPE_CHECKING:
+    from figures import Figure, Measure, Sample
 
 HERE: Final = Path(__file__).resolve().parent
 RESULTS: Final = HERE / "results"
@@ -75,20 +78,30 @@ def measure(options: argparse.Namespace, kit: Tools) -> list[summary.Rounds]:
     for number in range(1, count + 1):
         for one in rounds:
             print(f"round {number}/{count} {one.figure.name}", flush=True)
-            sides = [("floor", one.figure.floor, one.floor), ("node", one.figure.node, one.node)]
-            for side, take, samples in sides[: 1 if options.floor_only else 2]:
-                began = time.monotonic()
-                try:
-                    sample = take(kit, timing)
-                except BenchError as error:
-                    print(f"    {side}: {error}", flush=True)
-                    continue
-                samples.append(sample)
-                took = time.monotonic() - began
-                print(
-                    f"    {side}: {sample.value:.4g} {one.figure.unit} ({took:.0f} s)", flush=True
-                )
+            floor = attempt("floor", one.figure, one.figure.floor, kit, timing)
+            node = (
+                None
+                if options.floor_only
+                else attempt("node", one.figure, one.figure.node, kit, timing)
+            )
+            # A round counts when both sides were measured: ratios are taken within a round.
+            if floor is not None and (node is not None or options.floor_only):
+                one.floor.append(floor)
+                one.node += [node] if node is not None else []
     return rounds
+
+
+def attempt(side: str, figure: Figure, take: Measure, kit: Tools, timing: Timing) -> Sample | None:
+    """One measurement; `None` with a line that tells why when it failed."""
+    began = time.monotonic()
+    try:
+        sample = take(kit, timing)
+    except BenchError as error:
+        print(f"    {side}: {error}", flush=True)
+        return None
+    took = time.monotonic() - began
+    print(f"    {side}: {sample.value:.4g} {figure.unit} ({took:.0f} s)", flush=True)
+    return sample
 
 
 def save(machine_: dict[str, str], rounds: list[summary.Rounds]) -> Path:

@@ -2,6 +2,31 @@
 
 from typing import Any, Final, final
 
+__all__ = [
+    "CLOSE",
+    "CLOSED",
+    "CLOSE_CODES",
+    "COMMANDS",
+    "CONNECTED",
+    "EVENT",
+    "HEARTBEAT",
+    "JSON",
+    "LIMITS",
+    "MSGPACK",
+    "NOTIFY",
+    "PAGE",
+    "PONG",
+    "PUBLISH",
+    "PUSH",
+    "REFRESH",
+    "SEND",
+    "SUBSCRIBE",
+    "SYNCING",
+    "UNSUBSCRIBE",
+    "WRITABLE",
+    "Engine",
+]
+
 JSON: Final[int]
 MSGPACK: Final[int]
 

@@ -78,6 +78,7 @@ class Node:
             release=self._release,
             fatal=self._fatal,
             payload=self.delivery.owe,
+            bound=settings.limits.commit_queue,
             observe=self._observe,
         )
         self.delivery.journal = self.journal
@@ -150,8 +151,9 @@ class Node:
             if timer is not None:
                 timer.cancel()
         self.engine.stop()
-        await self.api.stop()
+        # No release any more: it would hand its answers to an engine that is gone.
         self.journal.close()
+        await self.api.stop()
         self.store.close()
 
     def _resume(self, caller: Caller) -> None:

@@ -51,7 +51,7 @@ class Ops(NamedTuple):
 class Caller:
     """Who sent a command: lives as long as the commands of one read, not as the connection."""
 
-    __slots__ = ("busy", "conn", "device", "encoding", "parked", "token", "user", "weight")
+    __slots__ = ("busy", "conn", "device", "encoding", "gone", "parked", "token", "user", "weight")
 
     def __init__(
         self, conn: int, user: str | None, device: str | None, encoding: int, token: str | None
@@ -65,6 +65,8 @@ class Caller:
         """Of the upgrade request; the first found wins."""
         self.busy = False
         """Whether a command of it waits for its answer, so that the next has to wait too."""
+        self.gone = False
+        """Whether the connection has ended: what it said is done, but nobody hears the answers."""
         self.weight = 0
         """Bytes of pages that it was given and may not have read."""
         self.parked: list[Any] = []
@@ -288,6 +290,6 @@ _json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()
 
 
-def encode(encoding: int, answer: dict[str, Any]) -> bytes:
-    """A whole object; `op` must be its first member, then `id`."""
+def encode(encoding: int, answer: object) -> bytes:
+    """A whole object; in a message to a client `op` is its first member, then `id`."""
     return _json.encode(answer) if encoding == JSON else _msgpack.encode(answer)

@@ -15,6 +15,7 @@ import socket
 import statistics
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -118,7 +119,17 @@ def file_tables(settings: Settings) -> Iterator[Finding]:
 
 
 def has_own_tables() -> bool:
-    """Whether close_range(…, CLOSE_RANGE_UNSHARE) works here, tried on no descriptor at all."""
+    """Whether close_range(…, CLOSE_RANGE_UNSHARE) works here.
+
+    Tried on no descriptor at all, in a thread that ends right after: the caller's thread would stay
+    cut off from the files that other threads of this process open.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(unshare_file_table).result()
+
+
+def unshare_file_table() -> bool:
+    """Give the calling thread a file table of its own; False where the kernel refuses."""
     libc = ctypes.CDLL(None, use_errno=True)
     first = last = ctypes.c_uint(HIGHEST_DESCRIPTOR)
     result = libc.syscall(SYS_CLOSE_RANGE, first, last, ctypes.c_uint(CLOSE_RANGE_UNSHARE))

@@ -44,6 +44,8 @@ TABLE_SHARE = 0.85
 """How full a shard's file table may be planned: SO_REUSEPORT spreads unevenly."""
 BACKLOG_GROUPS = 4
 """Commit groups that may wait before the shards' batches are left where they are."""
+PARKED_COMMANDS = 4096
+"""Commands of one connection that may wait behind another of it; one more and it is closed (I8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +128,20 @@ class Gateway:
         self._soft = services.settings.limits.outbox_soft
         self._metrics: Metrics = services.metrics
         self._watching = False
+        self._behind = False
+        """Whether batches are left waiting until the disk has caught up."""
         self._callers: dict[int, Caller] = {}
         """Those with a command that waits, or with pages that they may not have read."""
 
     def start(self) -> None:
         """Take batches whenever the doorbell rings."""
         self._watching = True
+        self._behind = False
         self._loop.add_reader(self._engine.fileno(), self.turn)
 
     def stop(self) -> None:
         """Take no more."""
+        self._behind = False
         if self._watching:
             self._watching = False
             self._loop.remove_reader(self._engine.fileno())
@@ -144,7 +150,9 @@ class Gateway:
         """Take one batch and do all of it. Returns how many items there were."""
         if self._journal.waiting > BACKLOG_GROUPS * self._limit:
             # The disk is behind: the shards' queues fill, then the sockets push back.
-            self.stop()
+            if self._watching:
+                self.stop()
+                self._behind = True
             return 0
         born_ns, items = self._engine.take(self._limit)
         if not items:
@@ -155,6 +163,8 @@ class Gateway:
         work = self._decode(items)
         for caller, command in work:
             self._run(caller, command)
+        # Keys were looked up for this turn: what waits on must look again (I4).
+        services.view.preload_keys(())
         self._journal.commit()
         self._delivery.flush()
         services.connected.clear()
@@ -165,21 +175,24 @@ class Gateway:
 
     def catch_up(self) -> None:
         """The journal has released a group: go on with the batches that were left waiting."""
-        if not self._watching and self._journal.waiting <= BACKLOG_GROUPS * self._limit:
+        if self._behind and self._journal.waiting <= BACKLOG_GROUPS * self._limit:
             self.start()
 
     def _decode(self, items: list[tuple[Any, ...]]) -> list[tuple[Caller, Command | CommandError]]:
         work: list[tuple[Caller, Command | CommandError]] = []
         keys: list[tuple[str, str]] = []
         waiting = self._callers
+        speaking: dict[int, Caller] = {}
         for item in items:
             if item[0] != _engine.COMMANDS:
                 self._note(item)
                 continue
             _, conn, user, device, encoding, frames, token = item
-            caller = waiting.get(conn) if waiting else None
+            # One connection may speak more than once in a batch, and others in between.
+            caller = speaking.get(conn) or waiting.get(conn)
             if caller is None:
                 caller = Caller(conn, user, device, encoding, token)
+            speaking[conn] = caller
             for frame in frames:
                 for command in decode_frame(frame, encoding):
                     work.append((caller, command))
@@ -192,17 +205,24 @@ class Gateway:
     def _run(self, caller: Caller, command: Command | CommandError) -> None:
         """Run a command now, or behind the one of this connection that waits (one at a time)."""
         if caller.busy or caller.parked:
-            caller.parked.append(command)
+            self._park(caller, command)
             return
         HANDLERS[type(command)](command, caller, self._services)
         if caller.busy or caller.weight:
             self._keep(caller)
 
+    def _park(self, caller: Caller, command: Command | CommandError) -> None:
+        waiting = len(caller.parked)
+        if waiting < PARKED_COMMANDS:
+            caller.parked.append(command)
+            if waiting + 1 == PARKED_COMMANDS:
+                self._delivery.close(caller, CLOSE_CODES["RATE_LIMITED"], "too many commands wait")
+
     def resume(self, caller: Caller) -> None:
         """Run what waited while `caller` was busy."""
         parked, caller.parked = caller.parked, []
         for at, command in enumerate(parked):
-            if caller.busy or caller.weight > self._soft:
+            if caller.busy or (caller.weight > self._soft and not caller.gone):
                 caller.parked = parked[at:]
                 break
             HANDLERS[type(command)](command, caller, self._services)
@@ -210,6 +230,8 @@ class Gateway:
 
     def _keep(self, caller: Caller) -> None:
         """Remember a caller as long as something of it waits."""
+        if caller.gone:
+            return
         if caller.busy:
             self._callers[caller.conn] = caller
         elif caller.weight > self._soft // 4:
@@ -230,7 +252,9 @@ class Gateway:
                 caller.weight = 0
                 self.resume(caller)
         elif kind == _engine.CLOSED:
-            self._callers.pop(conn, None)
+            caller = self._callers.pop(conn, None)
+            if caller is not None:
+                caller.gone = True
             self._services.rates.forget(conn)
             self._delivery.msgpack_sessions -= item[5] == _engine.MSGPACK
 

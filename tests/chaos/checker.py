@@ -248,8 +248,9 @@ def only_members_receive(history: History) -> Iterator[str]:
 def cursors_keep(history: History) -> Iterator[str]:
     """I6: a stored cursor is what was acknowledged: never more, and back only by `connect.cursor`.
 
-    The end of a line or a kill may cost the acks of its last moments, a power cut all that came after the last `connect`
-    that set the cursor (or made the device), which is durable before its `connected`.
+    The end of a line or a kill may cost the acks of its last moments, a power cut all that came
+    after the last `connect` that set the cursor (or made the device), which is durable before its
+    `connected`.
     """
     devices: dict[tuple[str, str], _Cursor] = defaultdict(_Cursor)
     for record in history:
@@ -500,13 +501,15 @@ def _sent_arrivals(answer: Answer, at: _Position) -> Iterator[tuple[Record, int,
 
 
 def _answers_out_of_order(history: History) -> Iterator[str]:
-    order: dict[int, dict[str, int]] = defaultdict(dict)
-    last: dict[int, int] = defaultdict(lambda: -1)
+    """On each line the answered keys must be a subsequence of the sent ones."""
+    sent: dict[int, list[str]] = defaultdict(list)
+    reached: dict[int, int] = defaultdict(int)
     for record in history:
         if isinstance(record, Invoke):
-            order[record.line][record.key] = len(order[record.line])
+            sent[record.line].append(record.key)
         elif isinstance(record, Answer):
-            turn = order[record.line].get(record.key, -1)
-            if turn < last[record.line]:
+            keys = sent[record.line]
+            try:
+                reached[record.line] = keys.index(record.key, reached[record.line]) + 1
+            except ValueError:
                 yield f"{record} overtook another sent of its line"
-            last[record.line] = turn

@@ -65,13 +65,16 @@ class Fleet:
         devices: int = 2,
         window: int = 4,
         pause: float = 0.0,
+        resyncs: float = 0.0,
         encodings: tuple[str, ...] = ("json", "msgpack"),
     ) -> None:
         self.node = node
         self.rng = rng
         self.window = window
         self.pause = pause
-        """Seconds that a device rests between its sends, for runs whose subject is something else."""
+        """Seconds that a device rests between its sends."""
+        self.resyncs = resyncs
+        """How often (a share of its sends) a live device asks for pages again, sends being open."""
         self.history: History = []
         self.users = [f"user{number}" for number in range(users)]
         self.sending = True
@@ -108,7 +111,7 @@ class Fleet:
 
     async def busy(self) -> None:
         """Wait until sends are open, so that what comes next hits work in flight."""
-        while not self.in_flight():
+        while not self.in_flight():  # noqa: ASYNC110 - for less than a turn
             await asyncio.sleep(0)
 
     def crashed(self, how: str) -> None:
@@ -251,13 +254,26 @@ class Device:
             await self.ask_page(self.fleet.rng.choice([1, 7, 100]) if asked < 4 else 500)
             asked += 1
 
-    def ask_page(self, limit: int) -> asyncio.Future[dict[str, Any]]:
-        """Ask for the page behind what is held."""
-        assert self._stranger is not None
+    def ask_page(self, limit: int, back: int = 0) -> asyncio.Future[dict[str, Any]]:
+        """Ask for the page behind what is held, or for one that begins `back` events before."""
+        if self._stranger is None:
+            raise Ended
         number = next(self._sync_ids)
-        self._syncs[number] = self.seen
-        self.fleet.history.append(Sync(*self.stamp(), self.seen))
-        return self._stranger.ask("sync", id=number, after=self.seen, limit=limit)
+        after = self._syncs[number] = max(0, self.seen - back)
+        self.fleet.history.append(Sync(*self.stamp(), after))
+        return self._stranger.ask("sync", id=number, after=after, limit=limit)
+
+    async def _sync_again(self) -> None:
+        """A sync while live stops the pushes until its last page; sends go on meanwhile."""
+        rng = self.fleet.rng
+        pages = [self.ask_page(rng.choice([1, 5, 500]), rng.randint(0, 20))]
+        if rng.random() < 0.3:
+            pages.append(self.ask_page(500, rng.randint(0, 5)))
+        for key in list(self.open)[:2]:
+            self._send(key)
+        for page in pages:
+            await page
+        await self.catch_up()
 
     def cut(self) -> None:
         """Cut the line as a dead network does."""
@@ -274,6 +290,8 @@ class Device:
             while self.fleet.sending and len(self.open) < self.fleet.window:
                 self._send(self._new_send())
                 await asyncio.sleep(self.fleet.pause)
+            if self.fleet.rng.random() < self.fleet.resyncs:
+                await self._sync_again()
             self._room.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._room.wait(), 0.2)

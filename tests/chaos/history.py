@@ -1,7 +1,7 @@
 """What the clients of a run saw, in the order in which they saw it, with their monotonic clock.
 
-A record that starts something (`Invoke`, `Connect`, `Sync`, `Ack`) is written before the I/O, so a crash
-between the two leaves a send that is *unknown*: it may or may not be there, but never twice.
+A record that starts something (`Invoke`, `Connect`, `Sync`, `Ack`) is written before the I/O, so a
+crash between the two leaves a send that is *unknown*: it may or may not be there, but never twice.
 """
 
 from __future__ import annotations

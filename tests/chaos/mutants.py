@@ -80,6 +80,18 @@ def double_fan_out() -> None:
     _spoil_submit(spoil)
 
 
+def small_caches() -> None:
+    """No bug but a strain: two timelines fit into memory, the others are read again and again."""
+    from hivewire.core.view import View
+
+    begin = View.__init__
+
+    def begin_small(self: View, store: Any, *_: Any) -> None:
+        begin(self, store, 2)
+
+    View.__init__ = begin_small  # type: ignore[method-assign]
+
+
 def _spoil_submit(spoil: Callable[[tuple[Any, ...]], list[tuple[Any, ...]]]) -> None:
     """Put `spoil` between the gateway and the engine's `submit`."""
     from hivewire import app
@@ -110,9 +122,10 @@ MUTANTS = {
         double_fan_out,
     )
 }
+STRAINS = {"small_caches": small_caches}
 
 if __name__ == "__main__":
     from hivewire.cli import main
 
-    MUTANTS[sys.argv.pop(1)]()
+    (MUTANTS | STRAINS)[sys.argv.pop(1)]()
     main()

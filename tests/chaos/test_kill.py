@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +15,11 @@ from tests.node import Node, NodeFailed
 
 if TYPE_CHECKING:
     import random
-    from pathlib import Path
 
 RANDOM_KILLS = 10
 KILLS_A_POINT = 2
+USUAL = ("-m", "hivewire")
+STRAINED = (str(Path(__file__).with_name("mutants.py")), "small_caches")
 POINTS = (
     "before-write",
     "before-sync",
@@ -29,11 +31,14 @@ POINTS = (
 
 
 @pytest.mark.timeout(0)
-async def test_i12_random_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strained", [False, True], ids=["as usual", "small caches"])
+async def test_i12_random_kills_lose_nothing_and_repeat_nothing(
+    tmp_path: Path, *, strained: bool
+) -> None:
     rng = seeded()
-    node = Node(tmp_path / "data").start()
+    node = Node(tmp_path / "data", launcher=STRAINED if strained else USUAL).start()
     kills = scaled(RANDOM_KILLS)
-    async with Fleet(node, rng, users=4, devices=3) as fleet:
+    async with Fleet(node, rng, users=4, devices=3, resyncs=0.02) as fleet:
         for _ in range(kills):
             await fleet.progress(rng.randint(50, 300))
             await asyncio.sleep(rng.uniform(0, 0.05))

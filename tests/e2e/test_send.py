@@ -204,6 +204,28 @@ async def test_i4_a_resend_while_the_first_is_under_way_waits_for_it(
             assert len({answer["n"] for answer in answers}) == 1
 
 
+async def test_i4_a_resend_behind_a_sync_is_no_new_message(node: Node, name: Name) -> None:
+    """The resend waits behind a page while its first try, behind a commit, becomes durable."""
+    to = f"user:{name('bob')}"
+    async with (
+        await Stranger.join(node, name("ann")) as ann,
+        await Stranger.join(node, name("cat")) as cat,
+    ):
+        for turn in range(300):
+            command = {"op": "send", "to": to, "key": key(), "text": "hi"}
+            sync = {"op": "sync", "after": turn}
+            ids = range(1000 + 10 * turn, 1004 + 10 * turn)
+            answers = [ann.expect(number) for number in ids]
+            for pause in (0.0, 0.0001):
+                answers.append(cat.ask("send", to=to, key=key(), text="load"))
+                await asyncio.sleep(pause)
+            ann.write(command | {"id": ids[0]})
+            await asyncio.sleep(turn % 7 / 20_000)
+            ann.write([sync | {"id": ids[1]}, command | {"id": ids[2]}, sync | {"id": ids[3]}])
+            first, _, again, *_ = await asyncio.gather(*answers)
+            assert (first["dup"], again["dup"], again["n"]) == (False, True, first["n"])
+
+
 async def test_i4_keys_belong_to_their_user(node: Node, name: Name) -> None:
     k = key()
     async with (

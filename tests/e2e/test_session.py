@@ -239,6 +239,28 @@ async def test_acks_of_the_replaced_line_do_not_count(node: Node, name: Name) ->
         assert again.connected["cursor"] == 1
 
 
+async def test_i6_acks_that_wait_on_a_replaced_line_do_not_count(node: Node, name: Name) -> None:
+    """They wait behind a page while the newer line of the device connects."""
+    me = name("ann")
+    async with await Stranger.join(node, name("cat")) as cat:
+        old = await Stranger.join(node, me)
+        for _ in range(3):
+            await old.send(f"user:{me}", "x", key())
+        for turn in range(100):
+            new = await Stranger.dial(node)
+            load = [cat.ask("send", to=f"user:{me}.sink", key=key(), text="x") for _ in range(3)]
+            connecting = new.ask("connect", token=token(me), device="phone", cursor=1)
+            await asyncio.sleep(turn % 9 / 20_000)
+            old.write([{"op": "sync", "id": 91, "after": 0}, {"op": "ack", "seq": 3}])
+            await asyncio.gather(connecting, *load)
+            await old.ended()
+            await asyncio.sleep(0.005)
+            again = await Stranger.join(node, me)
+            assert again.connected["cursor"] == 1
+            old = again
+        await old.leave()
+
+
 async def test_a_device_that_flaps_keeps_one_line(node: Node, name: Name) -> None:
     me = name("ann")
     lines = await asyncio.gather(*(Stranger.join(node, me) for _ in range(8)))

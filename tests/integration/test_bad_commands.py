@@ -171,7 +171,7 @@ UNSAID = {
 async def test_i9_messagepack_that_json_cannot_say_is_refused(
     node: Node, name: Name, row: str
 ) -> None:
-    """Inside `data`, however deep; in a field that nobody knows it may be ignored like the field."""
+    """Inside `data`, however deep; in an unknown field it may be ignored like the field."""
     command = SEND | {"to": f"user:{name('bob')}", "data": {"a": ["HERE"]}}
     raw = messagepack.pack(command).replace(b"\xa4HERE", UNSAID[row])
     async with await Stranger.join(node, name("ann"), encoding="msgpack") as ann:

@@ -209,7 +209,7 @@ async def test_many_connections_come_and_go(start_node: Callable[..., Node], nam
 async def test_devices_that_vanish_while_connecting_leave_nothing_behind(
     node: Node, name: Name
 ) -> None:
-    """Cut before `connected` could be written: no session stays that would count or be pushed to."""
+    """Cut before `connected` could be written: no session stays to be counted or pushed to."""
     me = name("ann")
     for at in range(60):
         line = await Line.open(node.edge)

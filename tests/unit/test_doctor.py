@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,6 +52,13 @@ def test_a_missing_key_is_a_warning_and_a_broken_one_an_error(tmp_path: Path) ->
 def test_too_few_files_are_an_error() -> None:
     settings = load(limits={"max_connections": 2_000_000}, edge={"shards": 1})
     assert levels(doctor.file_tables(settings))["open files"] == "error"
+
+
+def test_looking_for_file_tables_leaves_the_callers_alone(tmp_path: Path) -> None:
+    """It once ran in the main thread, and other threads no longer saw the files opened there."""
+    assert doctor.has_own_tables()
+    with (tmp_path / "file").open("wb") as file, ThreadPoolExecutor(1) as thread:
+        thread.submit(os.fdatasync, file.fileno()).result()
 
 
 def test_a_taken_port_is_an_error() -> None:

@@ -41,7 +41,9 @@ def refuse(
         error["retry_after_ms"] = rejection.retry_after_ms
     if command_id is None and op is not None:
         error["for"] = op
-    services.metrics.commands[op or "none", rejection.code] += 1
+    # What a client made up must not become the name of a metric.
+    counted = "unknown" if rejection.code == "unsupported" else op or "none"
+    services.metrics.commands[counted, rejection.code] += 1
     services.delivery.answer(caller, error)
     if rejection.code in COUNTED and services.rates.too_many_mistakes(caller.conn):
         code = services.close_codes["BAD_REQUEST"]

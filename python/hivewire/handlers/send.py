@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hivewire.core.entries import Duplicate, Pending, Rejection, SendEntry
@@ -42,7 +43,11 @@ def handle(command: Send, caller: Caller, services: Services) -> None:
         services.metrics.commands["send", "dup"] += 1
         services.delivery.repeat(outcome, command.id, caller)
     elif isinstance(outcome, Rejection):
-        refuse(outcome, command.id, "send", caller, services)
+        tell = partial(refuse, outcome, command.id, "send", caller, services)
+        if outcome is planned:
+            tell()
+        else:
+            services.delivery.when_durable(tell)
 
 
 def limited(command: Send, user: str, caller: Caller, services: Services) -> Rejection | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hivewire.delivery import JSON, encode
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -39,9 +41,21 @@ class Services:
     """Sees to it that moved cursors are written within `store.cursor_delay`."""
     now_ms: int = 0
     """The wall clock at the beginning of this turn."""
-    connected: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    connected: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     """Connections that got `connected` in this turn, by user and device: what an older one says
     in the same turn no longer counts."""
+    connecting: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """By user, the devices whose `connect` waits for its answer."""
+    limits_json: bytes = field(init=False)
+    epoch_json: bytes = field(init=False)
+    node_json: bytes = field(init=False)
+    """The same for every `connected`, encoded once."""
+
+    def __post_init__(self) -> None:
+        """Encode what never changes."""
+        self.limits_json = encode(JSON, self.limits)
+        self.epoch_json = encode(JSON, self.view.store.epoch)
+        self.node_json = encode(JSON, self.settings.node.name)
 
 
 def limits_of(settings: Settings) -> dict[str, Any]:

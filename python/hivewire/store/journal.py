@@ -24,8 +24,8 @@ Payload = TypeVar("Payload")
 GROUP_ENTRIES = 200
 """Entries in one group. The write holds the interpreter lock for about 5 µs an entry; more would
 let the sockets wait for longer than a millisecond, and gains nothing."""
-WAITING_ENTRIES = 16_384
-"""Entries that wait for their commit, all groups together; beyond it commands are `unavailable`."""
+WAITING_ENTRIES = 10_000
+"""Entries that may wait for their commit, all groups together, where no setting says otherwise."""
 
 
 class Group(Generic[Payload]):
@@ -75,6 +75,7 @@ class Journal(Generic[Payload]):
         fatal: Called once when a write or a sync failed. From then on nothing is released; the
             process must end and a new one read the disk.
         payload: Makes the payload of a new group.
+        bound: Entries that may wait for their commit, all groups together; beyond it `is_full`.
         observe: Called on the loop with the figures of each commit.
     """
 
@@ -86,6 +87,7 @@ class Journal(Generic[Payload]):
         release: Callable[[Group[Payload]], None],
         fatal: Callable[[BaseException], None],
         payload: Callable[[], Payload],
+        bound: int = WAITING_ENTRIES,
         observe: Callable[[Commit], None] | None = None,
     ) -> None:
         self._store = store
@@ -93,6 +95,7 @@ class Journal(Generic[Payload]):
         self._release = release
         self._fatal = fatal
         self._payload = payload
+        self._bound = bound
         self._observe = observe
         self._sealed: deque[Group[Payload]] = deque()
         self._sealed_entries = 0
@@ -134,7 +137,7 @@ class Journal(Generic[Payload]):
     @property
     def is_full(self) -> bool:
         """Whether so much waits that further changes must be refused."""
-        return self.dead or self.waiting >= WAITING_ENTRIES
+        return self.dead or self.waiting >= self._bound
 
     @property
     def is_idle(self) -> bool:

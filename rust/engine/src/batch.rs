@@ -182,6 +182,14 @@ mod tests {
     }
 
     #[test]
+    fn i8_the_token_of_a_stranger_is_stored_once_an_item_and_counts() {
+        let mut batch = Batch::default();
+        (0..500).for_each(|_| batch.push(conn(1), NONE, Some("a long token"), b""));
+        assert_eq!(batch.items.len(), 1);
+        assert_eq!(batch.weight(), 500 * MESSAGE_OVERHEAD + "a long token".len());
+    }
+
+    #[test]
     fn i8_a_full_outlet_stops_the_shard_and_wakes_it_once_at_half() {
         let (outlet, doorbell) = (Outlet::new(1_000), Bell::new().expect("a descriptor"));
         let mut batch = Batch::default();

@@ -172,6 +172,19 @@ mod tests {
     use std::sync::atomic::AtomicU64;
     use std::time::Duration;
 
+    /// Between flag and write a ringer may lose its processor. Answered meanwhile, it would leave
+    /// the descriptor readable with nobody to clear it, and a level-triggered loop would spin.
+    #[test]
+    fn a_ring_whose_write_came_late_is_silenced_by_the_next_answer() {
+        let bell = Bell::new().expect("a descriptor");
+        bell.rung.store(true, Ordering::SeqCst);
+        bell.answer();
+        bell.fd.ring();
+        bell.answer();
+        let left = (&bell.fd.0).read(&mut [0; 8]);
+        assert_eq!(left.expect_err("nothing").kind(), io::ErrorKind::WouldBlock);
+    }
+
     /// A wake-up was lost when the flag went down before the descriptor was cleared; with four
     /// ringers that took a few thousand rounds.
     #[test]

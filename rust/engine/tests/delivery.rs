@@ -132,6 +132,36 @@ fn large_bodies_are_shared_and_arrive_whole() {
     }
 }
 
+/// Compressed once a turn for all that share it; who did not agree to it gets it plain.
+#[test]
+fn compressed_and_plain_readers_get_the_same() {
+    let mut node = node(hivewire_engine::Config { deflate: true, ..config() });
+    let offer = "Sec-WebSocket-Protocol: hivewire.v1.json\r\n\
+                 Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let mut clients = vec![node.connects("ann", "plain")];
+    for device in ["one", "two"] {
+        let client = Client::dial(node.address).upgrade_with("/v1/ws", offer);
+        clients.push(node.admits(client, &session("ann", device)));
+    }
+    let (short, long) = (numbered(1, 60), numbered(2, 5_000));
+    node.does(|engine| {
+        for (_, conn) in &clients {
+            engine.subscribe(*conn, "news");
+        }
+        for (seq, body) in (1..).zip([&short, &long]) {
+            engine.event("ann", seq, (body.as_bytes(), None), None);
+            engine.publish("news", (body.as_bytes(), None), Class::Durable);
+        }
+    });
+    for (client, _) in &mut clients {
+        for (seq, body) in (1..).zip([&short, &long]) {
+            let event = format!("{{\"op\":\"event\",\"seq\":{seq},{}", &body[1..]);
+            assert_eq!(client.hears_text(), event);
+            assert_eq!(&client.hears_text(), body);
+        }
+    }
+}
+
 #[test]
 fn a_push_reaches_all_devices_live_or_not() {
     let mut node = node(config());

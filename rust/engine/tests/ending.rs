@@ -1,7 +1,7 @@
 //! How connections end: by the peer, by a breach, by order, with the node.
 
 use crate::driver::{Client, Heard, Taken, config, frame, node, request, session};
-use hivewire_engine::{Config, Granted, NewSession};
+use hivewire_engine::{Class, Config, Granted, NewSession};
 use hivewire_proto::frame::Opcode;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -163,6 +163,19 @@ fn a_paused_node_lets_nobody_in_and_reads_no_commands() {
     assert_eq!(node.fetches(10), 0);
 }
 
+/// 4502 would tell it not to come back, and it is the node that does not read its `connect`.
+#[test]
+fn a_paused_node_blames_nobody_for_not_connecting() {
+    let node = node(Config { opening_ms: 200, ..config() });
+    let mut client = node.opens();
+    let mut engine = node.engine;
+    engine.pause();
+    client.says("connect");
+    assert!(client.hears_nothing_for(Duration::from_millis(400)));
+    engine.drain(0);
+    client.hears_bye(4000);
+}
+
 #[test]
 fn a_drain_says_bye_to_everybody_with_a_slot_for_each() {
     const SPREAD_MS: u64 = 10_000;
@@ -173,7 +186,7 @@ fn a_drain_says_bye_to_everybody_with_a_slot_for_each() {
     node.sees("accepted_total", |count| count == 22);
     node.engine.pause();
     node.does(|engine| {
-        engine.push("ann", (b"queued before", None), hivewire_engine::Class::Durable)
+        engine.push("ann", (b"queued before", None), Class::Durable);
     });
     node.engine.drain(SPREAD_MS);
     let mut delays = HashSet::new();

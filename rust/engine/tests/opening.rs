@@ -18,7 +18,7 @@ fn what_is_no_upgrade_to_the_right_path_is_refused_in_http() {
     let good = request("/v1/ws", "");
     let origin = "Origin: https://elsewhere.example\r\n";
     let only_unknown = "Sec-WebSocket-Protocol: mqtt\r\n";
-    let many: String = (0..80).map(|n| format!("X-{n}: 1\r\n")).collect();
+    let many = "X: 1\r\n".repeat(80);
     for (request, status) in [
         (request("/other", ""), 404),
         (good.replace("Upgrade: websocket\r\n", ""), 426),
@@ -139,8 +139,10 @@ fn i8_a_token_is_handed_over_once_for_all_that_comes_with_it() {
     let header = format!("Authorization: Bearer {token}\r\n");
     let mut client = Client::dial(node.address).upgrade_with("/v1/ws", &header);
     client.says_at_once(&["x"; 500]);
-    let Taken::Commands { token: taken, frames, .. } = node.takes() else { panic!("commands") };
-    assert_eq!((taken.as_deref(), frames.len()), (Some(token.as_str()), 500));
+    let Taken::Commands { token: handed_over, frames, .. } = node.takes() else {
+        panic!("commands")
+    };
+    assert_eq!((handed_over.as_deref(), frames.len()), (Some(token.as_str()), 500));
 }
 
 #[test]

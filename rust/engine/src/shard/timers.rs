@@ -48,7 +48,7 @@ impl Shard {
         if self.tick < due {
             return Some(due);
         }
-        if self.stalled {
+        if self.stalled || self.paused {
             // Its `connect` may be lying there: the time runs again when we read again.
             return Some(self.tick + BLIND_LOOK);
         }
