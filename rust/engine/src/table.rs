@@ -110,7 +110,7 @@ pub mod flag {
     pub const BLOCKED: u16 = 1 << 2;
     /// The peer has shut down its side: read until the end even after a short read.
     pub const HANGING_UP: u16 = 1 << 3;
-    /// Something that may doom a slow reader was queued in this turn.
+    /// Something durable, which dooms a reader that is too slow, was queued in this turn.
     pub const PUSHED: u16 = 1 << 4;
     /// Not read while its outbox is over the soft bound.
     pub const HELD: u16 = 1 << 5;

@@ -289,9 +289,7 @@ impl Shard {
         let Some(slot) = self.table.at(index) else { return };
         let (conn, session, code) = (conn_id(id, index, slot), slot.line.session, slot.line.code);
         self.output.forget_backlog(&mut slot.line);
-        if slot.line.has(flag::READABLE) {
-            self.readable.retain(|&other| other != index);
-        }
+        // It may still stand in `readable`: whoever has the slot next is read once for nothing.
         // Dropping the socket takes it out of epoll; no other descriptor refers to it.
         if self.table.remove(index).is_none() {
             return;

@@ -43,7 +43,7 @@ impl Output {
         if class == Class::Volatile && slot.line.backlog_bytes() > context.config.outbox_soft {
             return context.stats.volatile_dropped_total.add(1);
         }
-        if class == Class::Durable || class == Class::Volatile {
+        if class == Class::Durable {
             slot.line.set(flag::PUSHED);
         }
         let bits = slot.wire.deflate_bits();

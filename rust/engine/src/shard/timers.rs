@@ -6,7 +6,7 @@ use crate::heartbeat::Verdict;
 use crate::objects::{self, Known};
 use crate::sys::unix_ms;
 use crate::table::{Line, Phase, flag};
-use hivewire_proto::close;
+use hivewire_proto::{close, handshake};
 
 /// A line without any deadline is looked at this often all the same, in ticks (51 s).
 const IDLE_LOOK: u32 = 1_024;
@@ -52,7 +52,10 @@ impl Shard {
             // Its `connect` may be lying there: the time runs again when we read again.
             return Some(self.tick + BLIND_LOOK);
         }
-        self.begin_close(index, close::NOT_CONNECTED, "not connected in time", 0);
+        match self.table.at(index)?.line.phase {
+            Phase::Upgrading => self.refuse(index, &handshake::refusal(408, None)),
+            _ => self.begin_close(index, close::NOT_CONNECTED, "not connected in time", 0),
+        }
         None
     }
 

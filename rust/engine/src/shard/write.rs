@@ -79,12 +79,12 @@ impl Shard {
 
     /// After a flush: is the reader too slow, may it be read again, is it done?
     fn judge(&mut self, index: u32) {
-        let (soft, id) = (self.config.outbox_soft, self.id);
-        let over_sum = self.output.backlog_bytes() > self.config.outbox_total / self.config.shards;
+        let (soft, hard) = self.outbox_bounds();
+        let id = self.id;
         let Some(slot) = self.table.at(index) else { return };
         let waiting = slot.line.backlog_bytes();
         let pushed = slot.line.clear(flag::PUSHED);
-        if pushed && (waiting > self.config.outbox_hard || over_sum && waiting > soft / 4) {
+        if pushed && waiting > hard {
             return self.doom(index, "reads slower than it is written to");
         }
         if waiting > soft {
@@ -100,6 +100,18 @@ impl Shard {
             }
         }
         self.judge_end(index, waiting);
+    }
+
+    /// Soft and hard bound of one connection at this moment. While all backlogs together are over
+    /// their sum, both are what each connection could have if all took the same.
+    fn outbox_bounds(&self) -> (usize, usize) {
+        let (soft, hard) = (self.config.outbox_soft, self.config.outbox_hard);
+        let share = self.config.outbox_total / self.config.shards;
+        if self.output.backlog_bytes() <= share {
+            return (soft, hard);
+        }
+        let fair = share / self.table.len().max(1);
+        (soft.min(fair), hard.min(fair))
     }
 
     fn judge_end(&mut self, index: u32, waiting: usize) {
