@@ -5,7 +5,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-PYTHON ?= python3
+# The distribution's interpreter first: it is compiled with profile-guided optimisation, which is
+# worth 7 % of a message. It needs the package python3-venv; any other from 3.11 on will do.
+USABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell /usr/bin/python3 -c '$(USABLE)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 DATA ?= ./data
 BIN := .venv/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt

@@ -12,6 +12,7 @@ pub mod config;
 pub mod directory;
 pub mod engine;
 pub mod fanout;
+mod frames;
 pub mod heartbeat;
 pub mod inbox;
 pub mod objects;

@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use crate::close;
 use crate::codec::Codec;
-use crate::connection::{Found, Kind, Place, Role};
 use crate::error::ProtocolError;
+use crate::found::{Found, Kind, Place};
+use crate::frame::Role;
 use crate::frame::{self, FrameHeader, HEADER_BYTES, Opcode, Parsed};
 use crate::input::Input;
 use crate::limits::Limits;

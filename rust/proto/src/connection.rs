@@ -4,40 +4,13 @@ use crate::assembly::Frames;
 use crate::close;
 use crate::codec::Codec;
 use crate::error::{Fault, ProtocolError};
+use crate::found::{Found, Kind};
+use crate::frame::Role;
 use crate::handshake::{self, Refusal, Upgrade};
 use crate::head::{Head, Scan};
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::state::{Signal, State};
-
-/// Which end of the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Accepts connections; its frames are not masked.
-    Server,
-    /// Opens connections; its frames are masked.
-    Client,
-}
-
-impl Role {
-    /// The other end.
-    #[must_use]
-    pub const fn peer(self) -> Self {
-        match self {
-            Self::Server => Self::Client,
-            Self::Client => Self::Server,
-        }
-    }
-}
-
-/// What a message carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Checked UTF-8.
-    Text,
-    /// Any bytes.
-    Binary,
-}
 
 /// Something that the peer did. Payloads are lent until the next call.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,35 +53,6 @@ enum Phase {
     Frames(Frames),
     /// [`State::Closed`].
     Closed,
-}
-
-/// An event before its payload is lent: the loop that finds it must not hold a borrow.
-#[derive(Debug)]
-pub(crate) enum Found {
-    Upgrade(Box<Upgrade>),
-    Message(Kind, Place),
-    Ping(Place),
-    Pong(Place),
-    Close(Place),
-}
-
-/// Where a payload lies.
-#[derive(Debug, Clone)]
-pub(crate) enum Place {
-    Input(std::ops::Range<usize>),
-    Assembled,
-    Inflated,
-}
-
-impl Place {
-    #[inline]
-    pub(crate) fn bytes<'x>(self, codec: &'x Codec, input: &'x Input<'_>) -> &'x [u8] {
-        match self {
-            Self::Input(range) => input.slice(range),
-            Self::Assembled => &codec.assembled,
-            Self::Inflated => codec.inflater.output(),
-        }
-    }
 }
 
 impl Connection {

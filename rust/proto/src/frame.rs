@@ -1,8 +1,27 @@
 //! Frame headers (RFC 6455 section 5.2), both ways.
 
-use crate::connection::Role;
 use crate::error::ProtocolError;
 use crate::limits::CONTROL_PAYLOAD;
+
+/// Which end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Accepts connections; its frames are not masked.
+    Server,
+    /// Opens connections; its frames are masked.
+    Client,
+}
+
+impl Role {
+    /// The other end.
+    #[must_use]
+    pub const fn peer(self) -> Self {
+        match self {
+            Self::Server => Self::Client,
+            Self::Client => Self::Server,
+        }
+    }
+}
 
 /// The longest header: two bytes, a 64-bit length and a masking key.
 pub const HEADER_BYTES: usize = 14;

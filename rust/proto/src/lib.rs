@@ -27,7 +27,7 @@
 //! | [`handshake`], [`origin`] | the HTTP upgrade: limits, subprotocol, token, origin, answer |
 //! | [`extension`] | negotiation of permessage-deflate |
 //! | [`frame`], [`mask`], [`utf8`], [`deflate`] | RFC 6455 section 5 and RFC 7692 |
-//! | `assembly`, `message` | what is held between two reads: half a frame, half a message |
+//! | `assembly`, `message`, `found` | what is held between two reads: half a frame, half a message |
 //! | [`close`] | close codes, theirs and ours |
 //! | [`limits`], [`error`] | every bound with unit and reason; every way to be wrong |
 //!
@@ -44,6 +44,7 @@ pub mod connection;
 pub mod deflate;
 pub mod error;
 pub mod extension;
+mod found;
 pub mod frame;
 pub mod handshake;
 mod head;
@@ -56,8 +57,10 @@ pub mod state;
 pub mod utf8;
 
 pub use codec::{Codec, Config};
-pub use connection::{Connection, Event, Kind, Role};
+pub use connection::{Connection, Event};
 pub use error::{Fault, ProtocolError};
+pub use found::Kind;
+pub use frame::Role;
 pub use handshake::Upgrade;
 pub use input::Input;
 pub use limits::Limits;

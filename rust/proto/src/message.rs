@@ -2,8 +2,8 @@
 //! (RFC 6455 section 5.4, RFC 7692 section 6).
 
 use crate::codec::Codec;
-use crate::connection::{Found, Kind, Place};
 use crate::error::ProtocolError;
+use crate::found::{Found, Kind, Place};
 use crate::frame::{FrameHeader, Opcode};
 use crate::input::Input;
 use crate::limits::Limits;

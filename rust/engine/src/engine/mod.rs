@@ -5,7 +5,6 @@ mod submit;
 mod take;
 
 pub use submit::NewSession;
-pub(crate) use submit::write_header;
 pub use take::{Frames, Inbound};
 
 use crate::batch::{Batch, Outlet};

@@ -4,12 +4,12 @@
 
 use super::Engine;
 use crate::config::{JSON, MSGPACK};
+use crate::frames::write_header;
 use crate::inbox::{Class, Granted, Order, Parcel};
 use crate::objects;
 use crate::outbox::Span;
 use crate::table::ConnId;
 use hivewire_proto::close;
-use hivewire_proto::frame::{self, Opcode};
 
 /// Bodies from this size on are stored once a shard and referred to, not copied per recipient.
 const SHARE_FROM: usize = 512;
@@ -243,12 +243,4 @@ fn write_frame(arena: &mut Vec<u8>, encoding: u8, parts: &[&[u8]]) -> Span {
         arena.extend_from_slice(part);
     }
     Span::since(arena, start)
-}
-
-/// Appends the header of a whole data frame, text for JSON and binary for `MessagePack`.
-pub(crate) fn write_header(arena: &mut Vec<u8>, encoding: u8, len: usize) {
-    let opcode = if encoding == MSGPACK { Opcode::Binary } else { Opcode::Text };
-    let mut header = [0; 14];
-    let used = frame::encode_header(&mut header, opcode, true, false, len, None);
-    arena.extend_from_slice(header.get(..used).unwrap_or_default());
 }

@@ -1,13 +1,13 @@
 //! The output of a turn: who has something to flush, and how a frame gets into a queue.
 
 use crate::config::{Config, DEFLATE_FROM};
-use crate::engine::write_header;
+use crate::frames::{kind_of, payload_of, write_frame, write_header};
 use crate::inbox::Class;
 use crate::outbox::{Backlog, Rest, Span, Turn};
 use crate::stats::Stats;
 use crate::table::{Line, Slot, flag};
 use hivewire_proto::Codec;
-use hivewire_proto::frame::{self, Opcode};
+use hivewire_proto::frame::Opcode;
 use std::collections::HashMap;
 
 /// What is queued in this turn, and for whom.
@@ -77,7 +77,7 @@ impl Output {
         let own = self.turn.own();
         let start = own.len();
         if fits {
-            write_data_frame(own, kind_of(&frame), true, &deflated);
+            write_frame(own, kind_of(&frame), true, &deflated);
         } else {
             own.extend_from_slice(&frame);
         }
@@ -101,7 +101,7 @@ impl Output {
     pub(super) fn frame(&mut self, opcode: Opcode, payload: &[u8]) -> u32 {
         let own = self.turn.own();
         let start = own.len();
-        write_data_frame(own, opcode, false, payload);
+        write_frame(own, opcode, false, payload);
         self.turn.own_piece(start)
     }
 
@@ -159,27 +159,4 @@ pub(super) struct Context<'s> {
     pub(super) config: &'s Config,
     pub(super) stats: &'s Stats,
     pub(super) codec: &'s mut Codec,
-}
-
-fn write_data_frame(out: &mut Vec<u8>, opcode: Opcode, deflated: bool, payload: &[u8]) {
-    let mut header = [0; 14];
-    let used = frame::encode_header(&mut header, opcode, true, deflated, payload.len(), None);
-    out.extend_from_slice(header.get(..used).unwrap_or_default());
-    out.extend_from_slice(payload);
-}
-
-/// Text or binary, from the first byte of a whole frame that we wrote.
-fn kind_of(frame: &[u8]) -> Opcode {
-    let binary = frame.first().is_some_and(|first| first & 0x0f == 0x2);
-    if binary { Opcode::Binary } else { Opcode::Text }
-}
-
-/// The payload of a whole frame that we wrote: unmasked, so the header has three lengths.
-fn payload_of(frame: &[u8]) -> &[u8] {
-    let header = match frame.get(1) {
-        Some(127) => 10,
-        Some(126) => 4,
-        _ => 2,
-    };
-    frame.get(header..).unwrap_or_default()
 }
