@@ -105,6 +105,7 @@ class Node:
             heartbeat_range=gateway.HEARTBEAT_RANGE,
             devices=self.engine.devices,
             resume=self._resume,
+            replace=self._replace,
             move_cursor_soon=self._move_cursor_soon,
         )
 
@@ -158,6 +159,9 @@ class Node:
 
     def _resume(self, caller: Caller) -> None:
         self.gateway.resume(caller)
+
+    def _replace(self, user: str, device: str, conn: int) -> None:
+        self.gateway.replace(user, device, conn)
 
     def _release(self, group: Group[Owed]) -> None:
         self.delivery.release(group)

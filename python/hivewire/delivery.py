@@ -51,7 +51,10 @@ class Ops(NamedTuple):
 class Caller:
     """Who sent a command: lives as long as the commands of one read, not as the connection."""
 
-    __slots__ = ("busy", "conn", "device", "encoding", "gone", "parked", "token", "user", "weight")
+    __slots__ = (
+        *("busy", "conn", "device", "encoding", "gone", "parked", "replaced", "token", "user"),
+        "weight",
+    )
 
     def __init__(
         self, conn: int, user: str | None, device: str | None, encoding: int, token: str | None
@@ -67,6 +70,8 @@ class Caller:
         """Whether a command of it waits for its answer, so that the next has to wait too."""
         self.gone = False
         """Whether the connection has ended: what it said is done, but nobody hears the answers."""
+        self.replaced = False
+        """Whether a newer connection of its device has ended it: its acks no longer count."""
         self.weight = 0
         """Bytes of pages that it was given and may not have read."""
         self.parked: list[Any] = []

@@ -185,7 +185,7 @@ class Gateway:
         speaking: dict[int, Caller] = {}
         for item in items:
             if item[0] != _engine.COMMANDS:
-                self._note(item)
+                self._note(item, speaking)
                 continue
             _, conn, user, device, encoding, frames, token = item
             # One connection may speak more than once in a batch, and others in between.
@@ -228,6 +228,12 @@ class Gateway:
             HANDLERS[type(command)](command, caller, self._services)
         self._keep(caller)
 
+    def replace(self, user: str, device: str, conn: int) -> None:
+        """Void the acks that older connections of a device still wait with (I6)."""
+        for caller in self._callers.values():
+            if caller.user == user and caller.device == device and caller.conn != conn:
+                caller.replaced = True
+
     def _keep(self, caller: Caller) -> None:
         """Remember a caller as long as something of it waits."""
         if caller.gone:
@@ -242,7 +248,7 @@ class Gateway:
         else:
             self._callers.pop(caller.conn, None)
 
-    def _note(self, item: tuple[Any, ...]) -> None:
+    def _note(self, item: tuple[Any, ...], speaking: dict[int, Caller]) -> None:
         """Something else than commands: a connection is gone, or its outbox has drained."""
         kind, conn = item[0], item[1]
         if kind == _engine.WRITABLE:
@@ -252,9 +258,11 @@ class Gateway:
                 caller.weight = 0
                 self.resume(caller)
         elif kind == _engine.CLOSED:
-            caller = self._callers.pop(conn, None)
+            caller = self._callers.pop(conn, None) or speaking.get(conn)
             if caller is not None:
                 caller.gone = True
+                # The engine names the session unless it is another connection's by now.
+                caller.replaced = caller.replaced or item[2] is None
             self._services.rates.forget(conn)
             self._delivery.msgpack_sessions -= item[5] == _engine.MSGPACK
 

@@ -187,7 +187,7 @@ class IoFault:
 
     def arm(self, error: str, calls: str, part: str) -> None:
         """From now on `calls` ("fsync,fdatasync", "write,pwrite") fail on paths that contain
-        `part`.
+        `part`. `error` is "EIO", "ENOSPC", or "SLOW300" for calls that take 300 ms more.
         """
         beside = self._trigger.with_suffix(".new")
         beside.write_text(f"{error} {calls} {part}\n")

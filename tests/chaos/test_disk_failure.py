@@ -17,6 +17,7 @@ from tests.chaos.faults import IoFault, small_disk
 from tests.chaos.fleet import Fleet
 from tests.chaos.history import Answer, History, Invoke
 from tests.chaos.scale import judge, seeded
+from tests.e2e.stranger import Stranger
 from tests.node import Node
 
 if TYPE_CHECKING:
@@ -80,6 +81,38 @@ async def test_i1_a_full_disk_stops_the_node_and_room_brings_it_back(tmp_path: P
             assert_did_enough(fleet.history, answered=150, crashes=1)
     except PermissionError as error:
         pytest.skip(f"a tmpfs cannot be mounted here: {error}")
+
+
+async def test_i8_a_slow_disk_slows_the_sends_and_nothing_else(tmp_path: Path) -> None:
+    """Each sync takes 300 ms:
+
+    pings and pages go on, nobody is dropped, nothing piles up for ever.
+    """
+    rng = seeded()
+    fault = IoFault(tmp_path)
+    env = {"HIVEWIRE_HEARTBEAT__INTERVAL": "500ms", "HIVEWIRE_HEARTBEAT__TIMEOUT": "300ms"}
+    node = Node(tmp_path / "data", env=env).start(extra_env=fault.env)
+    async with Fleet(node, rng, users=3, devices=2, window=8) as fleet:
+        await fleet.progress(100)
+        fault.arm("SLOW300", "fsync,fdatasync", "/data/")
+        lines = fleet.lines
+        async with await Stranger.join(node, "watcher") as watcher:
+            for _ in range(20):
+                started = time.monotonic()
+                assert (await watcher.call("ping"))["op"] == "pong"
+                assert time.monotonic() - started < 0.25
+                # A page shows state: it waits for the newest commit that it may have read.
+                assert (await watcher.sync(0))["done"] is True
+                assert time.monotonic() - started < 2.0
+                await asyncio.sleep(0.1)
+        await fleet.progress(50)
+        assert fleet.lines == lines, "a line was lost to a slow disk"
+        fault.disarm()
+        await fleet.heal()
+    node.stop()
+    node.assert_calm()
+    judge(fleet.history, tmp_path)
+    assert_did_enough(fleet.history, answered=150)
 
 
 async def _first_failure(fault: IoFault) -> int:

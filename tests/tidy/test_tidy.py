@@ -28,7 +28,6 @@ WAITING_INVARIANTS: dict[str, str] = {}
 NO_UNIT_TEST = {
     "__init__": "gathers names",
     "__main__": "one call of the command line, run by every test that starts a node",
-    "app": "the process itself: every test on a running node starts and stops it",
 }
 NOT_IMPORTED = {
     "hivewire": "the package itself",

@@ -168,13 +168,6 @@ class Limits(Section):
         less="Batches of commands must be split.",
         ge=4096,
     )
-    message_objects: int = setting(
-        64,
-        "Commands in one message's array.",
-        more="One client's message holds up the others of its batch.",
-        less="Clients that catch up need more messages.",
-        ge=1,
-    )
     message_fragments: int = setting(
         1024,
         "Frames of one message (1009).",
@@ -216,20 +209,6 @@ class Limits(Section):
         more="Strangers hold slots for longer.",
         less="Slow mobile lines never get in.",
         ge=100,
-    )
-    text_bytes: Size = setting(
-        "16KiB",
-        "`text` of a message, in UTF-8.",
-        more="Storage, and pages with fewer events.",
-        less="Long texts are `too_large`.",
-        le=65_536,
-    )
-    data_bytes: Size = setting(
-        "16KiB",
-        "`data` of a message, as JSON.",
-        more="Storage, and pages with fewer events.",
-        less="Encrypted payloads no longer fit.",
-        le=65_536,
     )
     page_events: int = setting(
         500,

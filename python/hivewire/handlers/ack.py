@@ -34,7 +34,7 @@ def move_cursor(seq: int, field: str, caller: Caller, services: Services) -> Rej
     if user is None or device is None:
         return NOT_CONNECTED
     newer = services.connected.get(user)
-    if caller.gone or (newer is not None and newer.get(device, caller.conn) != caller.conn):
+    if caller.replaced or (newer is not None and newer.get(device, caller.conn) != caller.conn):
         # A newer connection of the device has taken over: this one's acks no longer count.
         return None
     moved = plan_ack(seq, user, device, services.view, services.now_ms, field)

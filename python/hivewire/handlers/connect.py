@@ -132,6 +132,7 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
     caller.weight += len(payload)
     caller.busy = False
     services.connected.setdefault(identity.user, {})[device] = caller.conn
+    services.replace(identity.user, device, caller.conn)
     connecting = services.connecting[identity.user]
     connecting.remove(device)
     if not connecting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hivewire.core.limits import COMMAND_OBJECTS, DATA_BYTES, TEXT_BYTES
 from hivewire.delivery import JSON, encode
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Services:
     """Names of the devices with which a user is connected."""
     resume: Callable[[Caller], None]
     """Runs the commands of a caller that is no longer busy."""
+    replace: Callable[[str, str, int], None]
+    """Tells what waits of a device's older connections that a newer one has `connected`."""
     move_cursor_soon: Callable[[], None]
     """Sees to it that moved cursors are written within `store.cursor_delay`."""
     now_ms: int = 0
@@ -63,10 +66,10 @@ def limits_of(settings: Settings) -> dict[str, Any]:
     limits = settings.limits
     return {
         "message_bytes": limits.message_bytes,
-        "message_objects": limits.message_objects,
+        "message_objects": COMMAND_OBJECTS,
         "server_message_bytes": limits.server_message_bytes,
-        "text_bytes": limits.text_bytes,
-        "data_bytes": limits.data_bytes,
+        "text_bytes": TEXT_BYTES,
+        "data_bytes": DATA_BYTES,
         "page_events": limits.page_events,
         "sends_in_flight": limits.sends_in_flight,
         "sends_per_second": limits.sends_per_second,

@@ -41,3 +41,19 @@ impl Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Config;
+
+    #[test]
+    fn a_payload_is_lent_from_where_it_lies() {
+        let mut codec = Codec::new(Config::default());
+        codec.assembled.extend_from_slice(b"in pieces");
+        let mut bytes = *b"read whole";
+        let input = Input::new(&mut bytes);
+        assert_eq!(Place::Input(5..10).bytes(&codec, &input), b"whole");
+        assert_eq!(Place::Assembled.bytes(&codec, &input), b"in pieces");
+    }
+}

@@ -5,7 +5,8 @@
  *   ERRNO CALLS PART      for example "EIO fsync,fdatasync /data/" or "ENOSPC write,pwrite .log"
  *
  * Every call of the list on a file whose path contains PART then fails with that errno and does nothing
- * else. Each failure appends a byte to $IOFAULT_COUNT, so a test can tell that its fault was hit.
+ * else. With SLOWn instead of an errno it takes n milliseconds more and succeeds. Each time a byte is
+ * appended to $IOFAULT_COUNT, so a test can tell that its fault was hit.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -54,6 +55,10 @@ static int fault(const char *call, int fd) {
     for (char *word = strtok(calls, ","); word != NULL; word = strtok(NULL, ","))
         if (strcmp(word, call) == 0) {
             count_failure();
+            if (strncmp(name, "SLOW", 4) == 0) {
+                usleep((useconds_t)atoi(name + 4) * 1000);
+                return 0;
+            }
             return strcmp(name, "ENOSPC") == 0 ? ENOSPC : EIO;
         }
     return 0;

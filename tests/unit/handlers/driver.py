@@ -29,7 +29,7 @@ from hivewire.store.memory import Memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hivewire.delivery import Op
+    from hivewire.delivery import Caller, Op
     from hivewire.store.journal import Group
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -92,7 +92,7 @@ class Recorder:
         self.ops.extend(ops)
         for op in ops:
             if op[0] == OPS.connected:
-                self.sessions[op[1]] = op[3], op[4]
+                self._attach(op[1], (op[3], op[4]))
 
     def devices(self, user: str) -> list[str]:
         return [device for name, device in self.sessions.values() if name == user]
@@ -100,10 +100,18 @@ class Recorder:
     def fileno(self) -> int:
         return -1
 
+    def _attach(self, conn: int, session: tuple[str, str]) -> None:
+        """A device has one session: that of its newest connection."""
+        others = {other: held for other, held in self.sessions.items() if held != session}
+        self.sessions = others | {conn: session}
+
     def _resolved(self, item: tuple[Any, ...]) -> tuple[Any, ...]:
         """Who a connection is, is looked up when the item is taken."""
         kind, conn, *rest = item
-        return kind, conn, *self.sessions.get(conn, (None, None)), *rest
+        session = self.sessions.get(conn, (None, None))
+        if kind == gateway._engine.CLOSED:
+            self.sessions.pop(conn, None)
+        return kind, conn, *session, *rest
 
 
 class Watch:
@@ -219,7 +227,8 @@ class Driver:
             close_codes=CODES,
             heartbeat_range=gateway.HEARTBEAT_RANGE,
             devices=self.engine.devices,
-            resume=lambda caller: self.gateway.resume(caller),
+            resume=self._resume,
+            replace=self._replace,
             move_cursor_soon=self._move_cursor_soon,
         )
 
@@ -232,9 +241,7 @@ class Driver:
         self.lines[line.conn] = line
         return line
 
-    def open(
-        self, user: str, device: str = "phone", encoding: int = JSON, **connect: Any
-    ) -> Line:
+    def open(self, user: str, device: str = "phone", encoding: int = JSON, **connect: Any) -> Line:
         """A line that is connected as `user`."""
         line = self.stranger(encoding)
         answer = line.asks("connect", token=self.token(user), device=device, **connect)
@@ -281,6 +288,12 @@ class Driver:
     def _release(self, group: Group[Owed]) -> None:
         self.delivery.release(group)
         self.gateway.catch_up()
+
+    def _replace(self, user: str, device: str, conn: int) -> None:
+        self.gateway.replace(user, device, conn)
+
+    def _resume(self, caller: Caller) -> None:
+        self.gateway.resume(caller)
 
     def _move_cursor_soon(self) -> None:
         self.cursors_wanted += 1

@@ -1,0 +1,236 @@
+"""The parts of a node put together. What its process does is tested on running nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from hivewire import app
+from hivewire.app import Node
+from hivewire.config import load
+from hivewire.core.entries import CursorEntry
+from hivewire.store import DataDirectoryHeld, StoreBroken
+
+from .client.virtual import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hivewire.config import Settings
+
+
+def settings(path: Path, **limits: Any) -> Settings:
+    return load(
+        auth={"secret": "0123456789abcdef0123456789abcdef"},
+        edge={"address": "127.0.0.1:0", "shards": 1},
+        api={"address": "127.0.0.1:0"},
+        store={"path": path / "data"},
+        drain={"spread": "0s", "time": "1s"},
+        limits=limits,
+    )
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """What another thread or a signal brings about is waited for in turns of the loop."""
+    while not condition():  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0)
+
+
+async def written(node: Node) -> None:
+    """Until nothing is on its way to the disk."""
+    await until(lambda: node.journal.is_idle)
+
+
+def acked(node: Node, seq: int) -> None:
+    """A device has said that it holds everything up to `seq`."""
+    node.view.cursors.note(CursorEntry("ann", "phone", seq, 5))
+    node.services.move_cursor_soon()
+
+
+class TestCursors:
+    def test_acks_are_gathered_for_100_ms_and_written_once(self, tmp_path: Path) -> None:
+        async def story() -> None:
+            node = Node(settings(tmp_path))
+            acked(node, 1)
+            await asyncio.sleep(0.09)
+            acked(node, 2)
+            assert node.journal.is_idle
+            await asyncio.sleep(0.011)
+            assert not node.view.cursors.dirty
+            await written(node)
+            assert node.journal.entries == 1
+            acked(node, 3)
+            await asyncio.sleep(0.101)
+            await written(node)
+            assert node.journal.entries == 2
+            await node.stop()
+
+        run(story())
+
+    def test_I1_a_node_whose_disk_failed_writes_none(self, tmp_path: Path) -> None:
+        async def story() -> None:
+            node = Node(settings(tmp_path))
+            acked(node, 1)
+            node.journal.dead = True
+            await asyncio.sleep(1)
+            assert node.view.cursors.dirty
+            await node.stop()
+
+        run(story())
+
+    def test_a_drain_writes_what_was_gathered(self, tmp_path: Path) -> None:
+        async def story() -> None:
+            node = Node(settings(tmp_path))
+            await node.start()
+            acked(node, 7)
+            await node.drain()
+            again = Node(settings(tmp_path))
+            assert again.view.cursors.load("ann", "phone") == 7
+            await again.stop()
+
+        asyncio.run(story())
+
+
+class TestReadiness:
+    def test_it_is_told_from_start_to_end(self, tmp_path: Path) -> None:
+        async def story() -> None:
+            node = Node(settings(tmp_path))
+            assert node._why_not_ready() == "starting"
+            edge, api = await node.start()
+            assert edge.rpartition(":")[2] != "0"
+            async with httpx.AsyncClient(base_url=f"http://{api}") as http:
+                assert (await http.get("/health/ready")).status_code == 200
+                assert "hivewire_store_background_errors 0.0" in (await http.get("/metrics")).text
+                node._state = "draining"
+                assert (await http.get("/health/ready")).status_code == 503
+            await node.drain()
+
+        asyncio.run(story())
+
+    def test_a_failed_store_is_the_reason_whatever_else_is(self, tmp_path: Path) -> None:
+        async def story() -> None:
+            node = Node(settings(tmp_path))
+            node._state = "ready"
+            node.journal.dead = True
+            assert node._why_not_ready() == "the store failed"
+            await node.stop()
+
+        run(story())
+
+
+class TestTheEnd:
+    def test_a_directory_is_free_again_when_its_node_has_stopped(self, tmp_path: Path) -> None:
+        async def story() -> None:
+            node = Node(settings(tmp_path))
+            with pytest.raises(DataDirectoryHeld):
+                Node(settings(tmp_path))
+            await node.stop()
+            await Node(settings(tmp_path)).stop()
+
+        run(story())
+
+    def test_nothing_is_released_to_an_engine_that_has_stopped(self, tmp_path: Path) -> None:
+        async def story() -> None:
+            node = Node(settings(tmp_path))
+            await node.start()
+            told: list[str] = []
+            node.journal.open.payload.late.append(lambda: told.append("late"))
+            node.journal.open.count += 1
+            node.journal.commit()
+            await node.stop()
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert told == []
+            assert not node.gateway._watching
+
+        asyncio.run(story())
+
+    def test_I1_a_failed_write_ends_the_process_at_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ended: list[int] = []
+        monkeypatch.setattr(os, "_exit", ended.append)
+
+        async def story() -> None:
+            node = Node(settings(tmp_path))
+            told: list[str] = []
+            node.journal.open.payload.late.append(lambda: told.append("late"))
+
+            def fail() -> None:
+                raise StoreBroken("no space")
+
+            node.store.sync = fail  # type: ignore[method-assign]
+            node.journal.open.count += 1
+            node.journal.commit()
+            await until(lambda: ended)
+            assert (ended, told) == ([app.FATAL_STATUS], [])
+            assert node._why_not_ready() == "the store failed"
+            await node.stop()
+
+        asyncio.run(story())
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_the_first_signal_asks_and_the_second_ends(
+        self, number: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ended: list[int] = []
+        monkeypatch.setattr(os, "_exit", ended.append)
+
+        async def story() -> None:
+            loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+            app.on_signals(loop, stopping)
+            os.kill(os.getpid(), number)
+            await stopping.wait()
+            assert ended == []
+            os.kill(os.getpid(), number)
+            await until(lambda: ended)
+
+        asyncio.run(story())
+        assert ended == [1]
+
+
+def test_a_commit_is_counted(tmp_path: Path) -> None:
+    async def story() -> None:
+        node = Node(settings(tmp_path))
+        acked(node, 1)
+        node.delivery.cursors()
+        await written(node)
+        metrics = node.metrics
+        assert (metrics.commits, metrics.puts, metrics.commit_messages.sum) == (1, 1, 1)
+        await node.stop()
+
+    run(story())
+
+
+def test_I8_what_has_rested_is_forgotten_every_10_s(tmp_path: Path) -> None:
+    async def story() -> None:
+        node = Node(settings(tmp_path, sends_burst=1))
+        node._forget()
+        node.services.rates.send(1, "ann")
+        node.services.rates.now -= 60_000
+        node.services.rates._connections[1].at -= 60_000
+        node.services.rates._users["ann"].at -= 60_000
+        await asyncio.sleep(app.FORGET_SECONDS + 1)
+        assert node.services.rates._connections == {}
+        assert node.services.rates._users == {}
+        await node.stop()
+
+    run(story())
+
+
+def test_memory_settles_after_the_start() -> None:
+    before = gc.get_threshold()
+    try:
+        app.settle_memory()
+        assert gc.get_threshold()[0] > 10_000
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
