@@ -33,9 +33,7 @@ def move_cursor(seq: int, field: str, caller: Caller, services: Services) -> Rej
     user, device = caller.user, caller.device
     if user is None or device is None:
         return NOT_CONNECTED
-    newer = services.connected.get(user)
-    if caller.replaced or (newer is not None and newer.get(device, caller.conn) != caller.conn):
-        # A newer connection of the device has taken over: this one's acks no longer count.
+    if caller.replaced or is_replaced(user, device, caller.conn, services):
         return None
     moved = plan_ack(seq, user, device, services.view, services.now_ms, field)
     if isinstance(moved, CursorEntry):
@@ -43,3 +41,15 @@ def move_cursor(seq: int, field: str, caller: Caller, services: Services) -> Rej
         services.move_cursor_soon()
         return None
     return moved
+
+
+def is_replaced(user: str, device: str, conn: int, services: Services) -> bool:
+    """Whether a newer connection of the device has taken over, or its cursor is decided already.
+
+    From the plan of its `connect` on, acks of an older one would move what is being told (I6).
+    """
+    connected = services.connected.get(user)
+    if connected is not None and connected.get(device, conn) != conn:
+        return True
+    coming = services.connecting.get(user, ())
+    return any(name == device and newer != conn for name, newer in coming)

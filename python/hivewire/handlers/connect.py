@@ -66,7 +66,8 @@ def handle(command: Connect, caller: Caller, services: Services) -> None:
 
     caller.busy = True
     caller.user, caller.device = identity.user, device
-    services.connecting.setdefault(identity.user, []).append(device)
+    services.connecting.setdefault(identity.user, []).append((device, caller.conn))
+    services.replace(identity.user, device, caller.conn)
     # From here on every message gets a MessagePack twin: it may be released after `connected`.
     services.delivery.msgpack_sessions += caller.encoding == MSGPACK
     services.delivery.when_durable(answer)
@@ -107,8 +108,8 @@ def admit(
         return False
     user = identity.user
     # Those count too that the engine does not know yet: a hundred may come in one turn.
-    coming = (*services.connected.get(user, ()), *services.connecting.get(user, ()))
-    devices = {*services.devices(user), *coming}
+    coming = {name for name, _ in services.connecting.get(user, ())}
+    devices = {*services.devices(user), *services.connected.get(user, ()), *coming}
     if device not in devices and len(devices) >= services.settings.limits.devices:
         delivery.close(caller, codes["TOO_MANY_CONNECTIONS"], "too many devices are connected")
         return False
@@ -134,7 +135,7 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
     services.connected.setdefault(identity.user, {})[device] = caller.conn
     services.replace(identity.user, device, caller.conn)
     connecting = services.connecting[identity.user]
-    connecting.remove(device)
+    connecting.remove((device, caller.conn))
     if not connecting:
         del services.connecting[identity.user]
     services.metrics.commands["connect", "ok"] += 1

@@ -47,8 +47,10 @@ class Services:
     connected: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     """Connections that got `connected` in this turn, by user and device: what an older one says
     in the same turn no longer counts."""
-    connecting: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    """By user, the devices whose `connect` waits for its answer."""
+    connecting: dict[str, list[tuple[str, int]]] = field(
+        default_factory=dict[str, list[tuple[str, int]]]
+    )
+    """By user, the devices whose `connect` waits for its answer, and on which connection."""
     limits_json: bytes = field(init=False)
     epoch_json: bytes = field(init=False)
     node_json: bytes = field(init=False)
