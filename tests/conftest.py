@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.e2e.rfc6455 import abort_all
 from tests.node import NODES, Node
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
 
 
 _serial = itertools.count(1)
+
+# How fast examples come says nothing about the product (a new machine first builds Hypothesis'
+# tables of characters): no property fails for its speed. HYPOTHESIS_PROFILE=deep looks longer.
+_UNTIMED: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+    "print_blob": True,
+}
+settings.register_profile("ci", **_UNTIMED)
+settings.register_profile("deep", max_examples=5_000, **_UNTIMED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 @pytest.fixture(autouse=True)
