@@ -163,8 +163,7 @@ class Gateway:
         work = self._decode(items)
         for caller, command in work:
             self._run(caller, command)
-        # Keys were looked up for this turn: what waits on must look again (I4).
-        services.view.preload_keys(())
+        services.view.forget_preloaded()
         self._journal.commit()
         self._delivery.flush()
         services.connected.clear()

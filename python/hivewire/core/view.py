@@ -98,6 +98,14 @@ class View:
         found = self.store.multi_get(self.store.columns.keys, rows)
         self._key_rows = dict(zip(pairs, found, strict=True))
 
+    def forget_preloaded(self) -> None:
+        """Drop the rows that no plan of this turn has used.
+
+        A command that waits is planned in a later turn, when other entries have become durable: a
+        row read as absent before that would let its key be used twice (I4).
+        """
+        self._key_rows.clear()
+
     def key_row(self, user: UserState, key: str) -> bytes | None:
         """The row of a key, if it was ever used. Ask `pending` first: this may not be durable."""
         row = self._key_rows.pop((user.user, key), _NOT_READ)
