@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hivewire.core.commands import decode_frame
+from hivewire.core.decode import decode_frame
 from hivewire.core.plan import plan_send
 from hivewire.core.view import View
 from hivewire.delivery import Caller, Delivery, Ops

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hivewire import _engine
-from hivewire.core.commands import Send, decode_frame
+from hivewire.core.commands import Send
+from hivewire.core.decode import decode_frame
 from hivewire.delivery import Caller, Delivery, Ops
 from hivewire.handlers import HANDLERS
 

@@ -20,3 +20,29 @@ PAGE_EVENTS = 500
 """Events in one page; a higher `limit` is clamped."""
 PAGE_BYTES = 256 * 1024
 """Bytes of events in one page, the last one included unless it is the only one."""
+NAME_BYTES = 256
+"""Bytes of a group's `name`."""
+EMOJI_BYTES = 64
+"""Bytes of a reaction's `emoji`: the longest sequences that people send have 35."""
+MEMBERS_A_COMMAND = 500
+"""Users in one `group.create`, `group.add` or `group.remove`."""
+WATCHED_USERS = 500
+"""Users whose presence one connection may watch."""
+LISTED_CONVERSATIONS = 100
+"""Conversations in one `conversations` answer; a higher `limit` is clamped."""
+LISTED_MESSAGES = 20
+"""Events of each conversation in a listing; more is clamped."""
+HISTORY_EVENTS = 200
+"""Events in one `history` answer; a higher `limit` is clamped."""
+LISTED_MEMBERS = 500
+"""Members in one `group` or `members` answer; a higher `limit` is clamped."""
+LISTING_BYTES = 256 * 1024
+"""Bytes of what a listing holds; what does not fit comes with the next one."""
+RECENT_BYTES = 192 * 1024
+"""Bytes of `connected.recent`: with a first page it fits into one server's message."""
+SMALL_GROUP = 100
+"""Members up to which a group has receipts, `typing` and `peers`."""
+LISTED_REACTIONS = 100
+"""Users listed for an emoji; `reaction_counts` has all."""
+EMOJIS_A_MESSAGE = 64
+"""Different emojis on one message."""

@@ -12,6 +12,13 @@ is_name = re.compile(_CHARACTERS + r"{1,64}").fullmatch
 is_key = re.compile(_CHARACTERS + r"{8,64}").fullmatch
 """Whether a string is a well-formed key (truthy or None)."""
 
+_control = re.compile(r"[\x00-\x1f\x7f-\x9f]").search
+
+
+def is_printable(text: str) -> bool:
+    """Whether a title or an emoji has no control characters."""
+    return _control(text) is None
+
 
 class Target(NamedTuple):
     """A conversation that a command names."""
@@ -52,3 +59,11 @@ def parse_direct(conv: str) -> Target | None:
     if kind != "direct" or not is_name(first) or not is_name(second) or first > second:
         return None
     return direct(first, second)
+
+
+def is_target(conv: str) -> bool:
+    """Whether a string is a well-formed conversation id."""
+    kind, _, name = conv.partition(":")
+    if kind in ("group", "channel"):
+        return is_name(name) is not None
+    return parse_direct(conv) is not None

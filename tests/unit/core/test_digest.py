@@ -6,7 +6,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivewire.core.commands import JSON, MSGPACK, Send, decode_frame
+from hivewire.core.commands import JSON, MSGPACK, Send
+from hivewire.core.decode import decode_frame
 from hivewire.core.digest import DIGEST_BYTES, body_digest
 
 

@@ -22,8 +22,8 @@ from hivewire.core.commands import (
     Refresh,
     Send,
     Sync,
-    decode_frame,
 )
+from hivewire.core.decode import decode_frame
 
 SEND: dict[str, Any] = {"op": "send", "id": 1, "to": "user:bob", "key": "01JD8ZK3V6", "text": "hi"}
 
