@@ -9,9 +9,11 @@ __all__ = [
     "COMMANDS",
     "CONNECTED",
     "EVENT",
+    "EVENTS",
     "HEARTBEAT",
     "JSON",
     "LIMITS",
+    "MISSED",
     "MSGPACK",
     "NOTIFY",
     "PAGE",
@@ -21,8 +23,11 @@ __all__ = [
     "REFRESH",
     "SEND",
     "SUBSCRIBE",
+    "SUBSCRIBE_USER",
     "SYNCING",
     "UNSUBSCRIBE",
+    "UNSUBSCRIBE_USER",
+    "VOLATILE",
     "WRITABLE",
     "Engine",
 ]
@@ -35,9 +40,17 @@ COMMANDS: Final[int]  # (kind, conn, user | None, device | None, encoding, [byte
 CLOSED: Final[int]  # (kind, conn, user | None, device | None, code, encoding)
 WRITABLE: Final[int]  # (kind, conn, user | None, device | None)
 
+# Volatile publications were dropped while the outbox was over its soft bound; now it is not. Told
+# once for all topics of which something was missed since the last time.
+MISSED: Final[int]  # (kind, conn, user, device, [topic, …], encoding)
+
 # Kinds of ops that `Engine.submit` carries out.
 SEND: Final[int]  # (kind, conn, payload)
+VOLATILE: Final[int]  # (kind, conn, payload): dropped when its outbox is over the soft bound
 EVENT: Final[int]  # (kind, user, seq, json, msgpack | None, origin conn, answer | None)
+# The same for many users: members is ((user, seq), …). The origin may be any one's, or nobody's:
+# then its answer goes out by itself. A member that cannot be read is an error after all others.
+EVENTS: Final[int]  # (kind, members, json, msgpack | None, origin conn, answer | None)
 PUSH: Final[int]  # (kind, user, json, msgpack | None, volatile)
 CONNECTED: Final[int]  # (kind, conn, payload, user, device, position, live, expires_s, *heartbeat)
 SYNCING: Final[int]  # (kind, conn, user)
@@ -47,6 +60,9 @@ REFRESH: Final[int]  # (kind, conn, payload, expires_s)
 CLOSE: Final[int]  # (kind, conn, code, reason, delay_ms)
 SUBSCRIBE: Final[int]  # (kind, conn, topic)
 UNSUBSCRIBE: Final[int]  # (kind, conn, topic)
+# The same for all connections that a user has at this moment.
+SUBSCRIBE_USER: Final[int]  # (kind, user, topic)
+UNSUBSCRIBE_USER: Final[int]  # (kind, user, topic)
 PUBLISH: Final[int]  # (kind, topic, json, msgpack | None, volatile)
 NOTIFY: Final[int]  # (kind, conn): WRITABLE follows when its outbox is under the soft bound
 PONG: Final[int]  # (kind, conn, id; 0: none)
@@ -64,6 +80,7 @@ class Engine:
     def pause(self) -> None: ...
     def drain(self, spread_ms: int) -> None: ...
     def devices(self, user: str) -> list[str]: ...
+    def users(self) -> list[str]: ...
     def connections(self) -> int: ...
     def stop(self) -> None: ...
     def stats(self) -> dict[str, int]: ...

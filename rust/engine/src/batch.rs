@@ -47,6 +47,16 @@ pub enum Item {
         /// Its index in the directory.
         session: u32,
     },
+    /// Publications were dropped while the outbox of a connection was over its soft bound, which
+    /// it no longer is.
+    Missed {
+        /// Which one.
+        conn: ConnId,
+        /// Its index in the directory.
+        session: u32,
+        /// How many of the batch's frames are the names of their topics.
+        topics: u32,
+    },
 }
 
 /// The items of one turn and their bytes.
@@ -77,9 +87,7 @@ impl Batch {
 
     /// Adds a whole message; consecutive ones of a connection share an item.
     pub fn push(&mut self, conn: ConnId, session: u32, token: Option<&str>, message: &[u8]) {
-        let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        self.bytes.extend_from_slice(message);
-        self.frames.push((start, u32::try_from(message.len()).unwrap_or(0)));
+        self.push_frame(message);
         match self.items.last_mut() {
             // A session begins with an item of its own, so the token is the same as well.
             Some(Item::Commands { conn: last, frames, .. }) if *last == conn => *frames += 1,
@@ -89,6 +97,26 @@ impl Batch {
                 self.items.push(Item::Commands { conn, session, frames: 1, token });
             }
         }
+    }
+
+    /// Adds the topics of which a connection missed something, if there are any.
+    pub fn push_missed<'t>(
+        &mut self,
+        conn: ConnId,
+        session: u32,
+        names: impl Iterator<Item = &'t str>,
+    ) {
+        let before = self.frames.len();
+        names.for_each(|name| self.push_frame(name.as_bytes()));
+        if let Ok(topics @ 1..) = u32::try_from(self.frames.len() - before) {
+            self.items.push(Item::Missed { conn, session, topics });
+        }
+    }
+
+    fn push_frame(&mut self, bytes: &[u8]) {
+        let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(bytes);
+        self.frames.push((start, u32::try_from(bytes.len()).unwrap_or(0)));
     }
 
     /// The bytes of frame `index`.
@@ -179,6 +207,21 @@ mod tests {
         assert_eq!(counts.collect::<Vec<_>>(), [(1, 2), (2, 1), (1, 1)]);
         assert_eq!((0..4).map(|i| batch.frame(i)).collect::<Vec<_>>().concat(), b"abcd");
         assert_eq!(batch.frame(4), b"");
+    }
+
+    #[test]
+    fn missed_topics_lie_between_the_messages() {
+        let mut batch = Batch::default();
+        batch.push(conn(1), 0, None, b"a");
+        batch.push_missed(conn(2), 7, ["news", "sport"].into_iter());
+        batch.push_missed(conn(3), 8, [].into_iter());
+        batch.push(conn(1), 0, None, b"b");
+        let [Item::Commands { .. }, missed, Item::Commands { .. }] = &batch.items[..] else {
+            panic!("{:?}", batch.items)
+        };
+        assert!(matches!(missed, Item::Missed { session: 7, topics: 2, .. }));
+        assert_eq!([1, 2, 3].map(|at| batch.frame(at)), [b"news".as_slice(), b"sport", b"b"]);
+        assert_eq!(batch.weight(), 4 * MESSAGE_OVERHEAD + 11, "topics count");
     }
 
     #[test]

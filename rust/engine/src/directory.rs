@@ -155,6 +155,11 @@ impl Directory {
         }
     }
 
+    /// The users that have a session.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().filter(|user| user.sessions != NONE).map(|user| user.id.as_str())
+    }
+
     /// The session at `index`, if it is the one of `conn`.
     #[must_use]
     pub fn get(&self, index: u32, conn: ConnId) -> Option<&Session> {
@@ -224,6 +229,7 @@ mod tests {
         assert_eq!(conns(&mut directory, "ann"), [1, 2]);
         assert_eq!(conns(&mut directory, "bob"), [3]);
         assert_eq!(conns(&mut directory, "eve"), []);
+        assert_eq!(directory.users().collect::<Vec<_>>(), ["ann", "bob"]);
     }
 
     #[test]
@@ -245,6 +251,7 @@ mod tests {
             assert!(directory.detach(index, conn(round)));
         }
         assert_eq!((directory.users.len(), directory.sessions.len()), (1, 1));
+        assert_eq!(directory.users().count(), 0);
         assert_eq!(directory.by_id.len(), 0);
         assert!(directory.fresh.is_empty());
     }

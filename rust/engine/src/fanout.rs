@@ -1,6 +1,6 @@
 //! Topic → connections of one shard: publishing to any number of readers is one order.
 
-use crate::table::Table;
+use crate::table::{Line, Subscription, Table, flag};
 use std::collections::HashMap;
 
 /// The subscription table of a shard.
@@ -30,10 +30,11 @@ impl Topics {
             return;
         };
         let topics = &mut slot.line.extra().topics;
-        if topics.iter().any(|&(open, _)| open == topic) {
+        if topics.iter().any(|open| open.topic == topic) {
             return;
         }
-        topics.push((topic, u32::try_from(entry.readers.len()).unwrap_or(u32::MAX)));
+        let place = u32::try_from(entry.readers.len()).unwrap_or(u32::MAX);
+        topics.push(Subscription { topic, place, missed: false });
         entry.readers.push(index);
     }
 
@@ -54,23 +55,23 @@ impl Topics {
     pub fn unsubscribe(&mut self, table: &mut Table, index: u32, name: &str) {
         let Some(&topic) = self.by_name.get(name) else { return };
         let Some(extra) = table.at(index).and_then(|slot| slot.line.extra.as_mut()) else { return };
-        if let Some(at) = extra.topics.iter().position(|&(open, _)| open == topic) {
-            let (topic, place) = extra.topics.swap_remove(at);
-            self.leave(table, topic, place);
+        if let Some(at) = extra.topics.iter().position(|open| open.topic == topic) {
+            let open = extra.topics.swap_remove(at);
+            self.leave(table, open);
         }
     }
 
     /// Takes the connection in slot `index` out of all its topics: it is about to be reaped.
     pub fn forget(&mut self, table: &mut Table, index: u32) {
         let extra = table.at(index).and_then(|slot| slot.line.extra.as_mut());
-        for (topic, place) in
-            extra.map(|extra| std::mem::take(&mut extra.topics)).unwrap_or_default()
-        {
-            self.leave(table, topic, place);
+        let open = extra.map(|extra| std::mem::take(&mut extra.topics)).unwrap_or_default();
+        for open in open {
+            self.leave(table, open);
         }
     }
 
-    fn leave(&mut self, table: &mut Table, topic: u32, place: u32) {
+    fn leave(&mut self, table: &mut Table, open: Subscription) {
+        let Subscription { topic, place, .. } = open;
         let Some(entry) = self.records.get_mut(topic as usize) else { return };
         if (place as usize) < entry.readers.len() {
             entry.readers.swap_remove(place as usize);
@@ -79,8 +80,8 @@ impl Topics {
         if let Some(&moved) = entry.readers.get(place as usize) {
             let extra = table.at(moved).and_then(|slot| slot.line.extra.as_mut());
             let places = extra.map(|extra| extra.topics.iter_mut());
-            if let Some(own) = places.into_iter().flatten().find(|own| own.0 == topic) {
-                own.1 = place;
+            if let Some(own) = places.into_iter().flatten().find(|own| own.topic == topic) {
+                own.place = place;
             }
         }
         if entry.readers.is_empty() {
@@ -90,11 +91,27 @@ impl Topics {
         }
     }
 
-    /// The slots that have `name` open.
+    /// The topic called `name` and the slots that have it open, if there are any.
     #[must_use]
-    pub fn readers(&self, name: &str) -> &[u32] {
-        let topic = self.by_name.get(name).and_then(|&topic| self.records.get(topic as usize));
-        topic.map_or(&[], |topic| &topic.readers)
+    pub fn readers(&self, name: &str) -> Option<(u32, &[u32])> {
+        let &topic = self.by_name.get(name)?;
+        Some((topic, &self.records.get(topic as usize)?.readers))
+    }
+
+    /// The names of the topics of which `line` missed publications; they count as told now.
+    pub fn told<'t>(&'t self, line: &'t mut Line) -> impl Iterator<Item = &'t str> {
+        let open = line.extra.iter_mut().flat_map(|extra| extra.topics.iter_mut());
+        let missed = open.filter_map(|open| std::mem::take(&mut open.missed).then_some(open.topic));
+        missed.filter_map(|topic| Some(&*self.records.get(topic as usize)?.name))
+    }
+}
+
+/// Remembers that a publication of `topic` was dropped for `line`.
+pub fn miss(line: &mut Line, topic: u32) {
+    let open = line.extra.iter_mut().flat_map(|extra| extra.topics.iter_mut());
+    if let Some(open) = open.into_iter().find(|open| open.topic == topic) {
+        open.missed = true;
+        line.set(flag::MISSED);
     }
 }
 
@@ -114,7 +131,7 @@ mod tests {
     }
 
     fn readers(topics: &Topics, name: &str) -> Vec<u32> {
-        let mut readers = topics.readers(name).to_vec();
+        let mut readers = topics.readers(name).map_or(&[][..], |(_, readers)| readers).to_vec();
         readers.sort_unstable();
         readers
     }
@@ -142,5 +159,27 @@ mod tests {
         assert!(topics.by_name.is_empty(), "an empty topic costs nothing");
         topics.subscribe(&mut table, 0, "again");
         assert_eq!(topics.records.len(), 2, "its record is used again");
+    }
+
+    #[test]
+    fn what_was_missed_is_told_once_and_forgotten_with_its_topic() {
+        let (mut topics, mut table) = given(2);
+        for name in ["news", "sport", "music"] {
+            (0..2).for_each(|index| topics.subscribe(&mut table, index, name));
+        }
+        for name in ["news", "sport", "sport"] {
+            let topic = topics.readers(name).expect("it has readers").0;
+            miss(&mut table.at(0).expect("a slot").line, topic);
+        }
+        topics.unsubscribe(&mut table, 0, "news");
+        topics.subscribe(&mut table, 0, "news");
+        let mut told = |index| {
+            let line = &mut table.at(index).expect("a slot").line;
+            let names = topics.told(line).collect::<Vec<_>>().concat();
+            (line.clear(flag::MISSED), names)
+        };
+        assert_eq!(told(0), (true, "sport".to_owned()));
+        assert_eq!(told(0), (false, String::new()));
+        assert_eq!(told(1), (false, String::new()), "the other reader missed nothing");
     }
 }

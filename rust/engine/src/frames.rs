@@ -11,6 +11,26 @@ pub(crate) fn write_header(arena: &mut Vec<u8>, encoding: u8, len: usize) {
     arena.extend_from_slice(header.get(..used).unwrap_or_default());
 }
 
+/// Room in front of a payload that any header of ours fits into.
+pub(crate) const HEADER_ROOM: usize = 10;
+
+/// Writes the header of a data frame into the [`HEADER_ROOM`] in front of its payload, which
+/// begins at `payload` and will be `len` bytes long. Returns where the frame begins.
+pub(crate) fn write_header_before(
+    arena: &mut [u8],
+    payload: usize,
+    encoding: u8,
+    len: usize,
+) -> usize {
+    let opcode = if encoding == MSGPACK { Opcode::Binary } else { Opcode::Text };
+    let mut header = [0; 14];
+    let used = frame::encode_header(&mut header, opcode, true, false, len, None);
+    let start = payload - used;
+    let room = arena.get_mut(start..payload).into_iter().flatten();
+    room.zip(header).for_each(|(place, byte)| *place = byte);
+    start
+}
+
 /// Appends a whole frame; `deflated` sets RSV1 (RFC 7692 section 6).
 pub(crate) fn write_frame(out: &mut Vec<u8>, opcode: Opcode, deflated: bool, payload: &[u8]) {
     let mut header = [0; 14];

@@ -7,7 +7,7 @@
 use crate::outbox::Span;
 use crate::sys::Bell;
 use crate::table::{ConnId, Key};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// How dispensable a frame is to a slow reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,12 +148,36 @@ pub struct Parcel {
     pub arena: Vec<u8>,
 }
 
-/// The way from Python to one shard.
+impl Parcel {
+    /// Bytes that the parcel holds, its orders included.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.arena.len() + self.orders.len() * size_of::<Order>()
+    }
+}
+
+/// Bytes from which on a shard's inbox takes no further parcel and Python waits: some 150,000
+/// events. A shard takes all there is once a turn, so only one that is a whole turn behind gets
+/// here, and what waits in memory stays below this and one parcel.
+const INBOX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The way from Python to one shard. Bounded: over [`INBOX_BYTES`] Python waits (I8), which cannot
+/// be for ever, because a shard never waits for Python.
 #[derive(Debug)]
 pub struct Inbox {
-    parcels: Mutex<Vec<Parcel>>,
+    waiting: Mutex<Waiting>,
+    taken: Condvar,
     spent: Mutex<Vec<Parcel>>,
     bell: Bell,
+    bound: usize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    parcels: Vec<Parcel>,
+    weight: usize,
+    /// Nobody will take anything any more.
+    closed: bool,
 }
 
 /// Spent parcels that are kept for reuse.
@@ -165,17 +189,37 @@ impl Inbox {
     /// # Errors
     /// When no descriptor can be had.
     pub fn new() -> std::io::Result<Self> {
-        let (parcels, spent) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-        Ok(Self { parcels, spent, bell: Bell::new()? })
+        Self::bounded(INBOX_BYTES)
+    }
+
+    fn bounded(bound: usize) -> std::io::Result<Self> {
+        let (waiting, spent) = (Mutex::default(), Mutex::new(Vec::new()));
+        Ok(Self { waiting, taken: Condvar::new(), spent, bell: Bell::new()?, bound })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands a parcel over and wakes the shard unless it is awake. `parcel` comes back empty,
-    /// with the buffers of an earlier one.
-    pub fn deliver(&self, parcel: &mut Parcel) {
+    /// with the buffers of an earlier one. Says whether it had to wait for room.
+    pub fn deliver(&self, parcel: &mut Parcel) -> bool {
         let fresh = self.spent.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let full = std::mem::replace(parcel, fresh.unwrap_or_default());
-        self.parcels.lock().unwrap_or_else(PoisonError::into_inner).push(full);
+        let mut waiting = self.waiting();
+        let no_room = |waiting: &mut Waiting| waiting.weight > self.bound && !waiting.closed;
+        let waits = no_room(&mut waiting);
+        if waits {
+            let room = self.taken.wait_while(waiting, no_room);
+            waiting = room.unwrap_or_else(PoisonError::into_inner);
+        }
+        if !waiting.closed {
+            waiting.weight += full.weight();
+            waiting.parcels.push(full);
+        }
+        drop(waiting);
         self.wake();
+        waits
     }
 
     /// Wakes the shard.
@@ -186,7 +230,17 @@ impl Inbox {
     /// The shard takes everything that was delivered.
     pub fn take(&self, into: &mut Vec<Parcel>) {
         self.bell.answer_if_rung();
-        into.append(&mut self.parcels.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut waiting = self.waiting();
+        into.append(&mut waiting.parcels);
+        waiting.weight = 0;
+        drop(waiting);
+        self.taken.notify_one();
+    }
+
+    /// The shard has ended: what is delivered from now on goes nowhere.
+    pub fn close(&self) {
+        *self.waiting() = Waiting { closed: true, ..Waiting::default() };
+        self.taken.notify_one();
     }
 
     /// The shard gives buffers back for reuse.
@@ -204,5 +258,54 @@ impl Inbox {
     #[must_use]
     pub fn bell(&self) -> &Bell {
         &self.bell
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::time::Duration;
+
+    fn parcel(bytes: usize) -> Parcel {
+        Parcel { orders: vec![Order::Pause], arena: vec![0; bytes] }
+    }
+
+    #[test]
+    fn a_parcel_weighs_its_bytes_and_its_orders() {
+        assert_eq!(Parcel::default().weight(), 0);
+        assert_eq!(parcel(100).weight(), 100 + size_of::<Order>());
+        assert!(size_of::<Order>() <= 64, "{} bytes an order", size_of::<Order>());
+    }
+
+    #[test]
+    fn i8_who_delivers_waits_while_too_much_is_there_and_no_longer() {
+        let inbox = Inbox::bounded(1_000).expect("a descriptor");
+        assert!(!inbox.deliver(&mut parcel(1_000)), "nothing was there");
+        let (tell, told) = channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| tell.send(inbox.deliver(&mut parcel(10))));
+            let silence = told.recv_timeout(Duration::from_millis(50));
+            assert_eq!(silence, Err(RecvTimeoutError::Timeout), "it waits");
+            let mut taken = Vec::new();
+            inbox.take(&mut taken);
+            assert_eq!(told.recv_timeout(Duration::from_secs(5)), Ok(true), "there is room");
+            inbox.take(&mut taken);
+            assert_eq!(taken.iter().map(|one| one.arena.len()).collect::<Vec<_>>(), [1_000, 10]);
+        });
+    }
+
+    #[test]
+    fn i8_nobody_waits_for_a_shard_that_has_ended() {
+        let inbox = Inbox::bounded(1_000).expect("a descriptor");
+        inbox.deliver(&mut parcel(1_000));
+        let (tell, told) = channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| tell.send(inbox.deliver(&mut parcel(10))));
+            inbox.close();
+            assert!(told.recv_timeout(Duration::from_secs(5)).is_ok(), "it went on");
+        });
+        assert!(!inbox.deliver(&mut parcel(2_000)));
+        assert!(!inbox.deliver(&mut parcel(2_000)), "nothing is kept");
     }
 }

@@ -24,6 +24,6 @@ pub mod table;
 pub mod timer;
 
 pub use config::Config;
-pub use engine::{Engine, Inbound, NewSession};
+pub use engine::{Engine, FanOut, Inbound, NewSession};
 pub use inbox::{Class, Granted};
 pub use table::ConnId;

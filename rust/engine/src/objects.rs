@@ -48,12 +48,14 @@ pub fn write_heartbeat(out: &mut Vec<u8>, encoding: u8, kind: Known, id: u32, he
 /// Appends the head of an event: everything in front of the body's own fields. `fields` is how
 /// many the body has, for `MessagePack`.
 pub fn write_event_head(out: &mut Vec<u8>, encoding: u8, seq: u64, fields: usize) {
-    let mut object = Object::start(out, encoding, fields + 2);
-    object.text("op", "event");
-    object.number("seq", seq);
-    if encoding != MSGPACK {
-        out.push(b',');
+    if encoding == MSGPACK {
+        write_map_header(out, fields + 2);
+        out.extend_from_slice(b"\xa2op\xa5event\xa3seq");
+        return write_msgpack_uint(out, seq);
     }
+    out.extend_from_slice(br#"{"op":"event","seq":"#);
+    write_decimal(out, seq);
+    out.push(b',');
 }
 
 /// Appends the `bye` that goes before a Close.
@@ -94,13 +96,10 @@ struct Object<'o> {
 impl<'o> Object<'o> {
     fn start(out: &'o mut Vec<u8>, encoding: u8, fields: usize) -> Self {
         let msgpack = encoding == MSGPACK;
-        match (msgpack, u8::try_from(fields), u16::try_from(fields)) {
-            (false, ..) => out.push(b'{'),
-            (true, Ok(few @ 0..=15), _) => out.push(0x80 | few),
-            (true, _, count) => {
-                out.push(0xde);
-                out.extend_from_slice(&count.unwrap_or(u16::MAX).to_be_bytes());
-            }
+        if msgpack {
+            write_map_header(out, fields);
+        } else {
+            out.push(b'{');
         }
         Self { out, msgpack, first: true }
     }
@@ -161,6 +160,16 @@ impl<'o> Object<'o> {
     }
 }
 
+fn write_map_header(out: &mut Vec<u8>, fields: usize) {
+    match (u8::try_from(fields), u16::try_from(fields)) {
+        (Ok(few @ 0..=15), _) => out.push(0x80 | few),
+        (_, count) => {
+            out.push(0xde);
+            out.extend_from_slice(&count.unwrap_or(u16::MAX).to_be_bytes());
+        }
+    }
+}
+
 fn write_decimal(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0_u8; 20];
     let mut used = 0;
@@ -172,7 +181,7 @@ fn write_decimal(out: &mut Vec<u8>, mut value: u64) {
             break;
         }
     }
-    out.extend(digits.iter().skip(20 - used));
+    out.extend_from_slice(digits.get(20 - used..).unwrap_or_default());
 }
 
 fn write_msgpack_uint(out: &mut Vec<u8>, value: u64) {

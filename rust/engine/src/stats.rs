@@ -82,6 +82,8 @@ stats! {
     read_stalls_total,
     /// Orders for connections that were gone.
     stale_orders_total,
+    /// Times a submit waited for the shard to take its inbox; written by Python's side alone.
+    submit_waits_total,
     /// Heartbeat pings sent.
     pings_sent_total,
     /// Connections closed for want of a heartbeat (4004).

@@ -96,8 +96,19 @@ pub struct Extra {
     pub token: Option<Box<str>>,
     /// Bytes received since the upgrade, until `connected`.
     pub opening_bytes: usize,
-    /// Topics that the connection has open: topic and place in its list.
-    pub topics: Vec<(u32, u32)>,
+    /// Topics that the connection has open.
+    pub topics: Vec<Subscription>,
+}
+
+/// A topic that a connection has open.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscription {
+    /// Its record.
+    pub topic: u32,
+    /// The connection's place in the record's list.
+    pub place: u32,
+    /// Whether a publication was dropped that Python has not been told of.
+    pub missed: bool,
 }
 
 /// Bits of [`Line::flags`].
@@ -122,6 +133,10 @@ pub mod flag {
     pub const FINISH: u16 = 1 << 8;
     /// Our side has been shut down; only the peer's end of stream is awaited.
     pub const SHUT: u16 = 1 << 9;
+    /// A publication was dropped: Python hears of it when the outbox is under the soft bound.
+    pub const MISSED: u16 = 1 << 10;
+    /// Python has something of a stranger that it has not answered: perhaps its `connect`.
+    pub const ASKED: u16 = 1 << 11;
 }
 
 /// What a shard knows of a connection besides its socket and its framing.
@@ -207,6 +222,12 @@ impl Line {
     #[must_use]
     pub fn backlog_bytes(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| backlog.bytes())
+    }
+
+    /// Bytes that wait here: left over from earlier turns, and queued in this one.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.backlog_bytes() + self.queue.bytes()
     }
 
     /// Whether what Python sends may still go out here.

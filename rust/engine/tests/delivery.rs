@@ -1,8 +1,7 @@
 //! Fan-out: who gets an event, a push, a publication, and what stands in its head.
 
 use crate::driver::{Client, Heard, Taken, config, node, numbered, session};
-use hivewire_engine::{Class, NewSession};
-use std::time::Duration;
+use hivewire_engine::{Class, ConnId, Engine, NewSession};
 
 const TWIN: Option<&[u8]> = Some(b"\x81\xa1n\x01");
 
@@ -109,14 +108,138 @@ fn a_msgpack_client_without_a_twin_of_an_event_is_closed() {
     assert_eq!(node.takes_closed(conn), 4006);
 }
 
-/// From 512 bytes on a shard stores the tail of an event once for all recipients.
+/// The fan-out of an event to a group, as one order.
+fn event_to(engine: &mut Engine, members: &[(&str, u64)], body: &str, origin: Option<ConnId>) {
+    let origin = origin.map(|conn| (conn, b"sent".as_slice()));
+    let mut event = engine.fan_out((body.as_bytes(), TWIN), origin);
+    for &(user, seq) in members {
+        event.to(user, seq);
+    }
+    event.end();
+}
+
+#[test]
+fn one_event_goes_to_many_users_each_with_a_position_of_its_own() {
+    let mut node = node(config());
+    let (mut ann, conn) = node.connects("ann", "phone");
+    let (mut laptop, _) = node.connects("ann", "laptop");
+    let (mut bob, _) = node.connects("bob", "phone");
+    let (mut eve, _) = node.connects_as(&NewSession { live: false, ..session("eve", "phone") });
+    let members = [("bob", 90), ("ann", 5), ("nobody", 3), ("eve", 7)];
+    node.does(|engine| {
+        event_to(engine, &members, r#"{"n":1}"#, Some(conn));
+        engine.event("bob", 91, (br#"{"n":2}"#, None), None);
+    });
+    assert_eq!(ann.hears_text(), "sent");
+    assert_eq!(laptop.hears_text(), r#"{"op":"event","seq":5,"n":1}"#);
+    assert_eq!(bob.hears_text(), r#"{"op":"event","seq":90,"n":1}"#);
+    assert_eq!(bob.hears_text(), r#"{"op":"event","seq":91,"n":2}"#);
+    for (client, head) in [(&mut ann, 5), (&mut laptop, 5), (&mut bob, 91), (&mut eve, 0)] {
+        client.says("");
+        assert_eq!(client.hears_text(), format!(r#"{{"op":"pong","head":{head}}}"#));
+    }
+}
+
+#[test]
+fn a_sender_outside_of_the_recipients_gets_its_answer_by_itself() {
+    let mut node = node(config());
+    let (mut ann, conn) = node.connects("ann", "phone");
+    let (mut bob, _) = node.connects("bob", "phone");
+    node.does(|engine| {
+        event_to(engine, &[("bob", 1)], r#"{"n":1}"#, Some(conn));
+        event_to(engine, &[], r#"{"n":2}"#, Some(conn));
+    });
+    assert_eq!(bob.hears_text(), r#"{"op":"event","seq":1,"n":1}"#);
+    assert_eq!((ann.hears_text(), ann.hears_text()), ("sent".to_owned(), "sent".to_owned()));
+    ann.says("");
+    assert_eq!(ann.hears_text(), r#"{"op":"pong","head":0}"#, "its position stays");
+}
+
+/// One that has gone, one that is doomed, one without a twin: the others notice nothing.
+#[test]
+fn a_recipient_that_cannot_be_served_harms_no_other() {
+    let mut node = node(hivewire_engine::Config { outbox_hard: 256 * 1024, ..config() });
+    let (gone, gone_conn) = node.connects("gone", "phone");
+    let slow = Client::dial_narrow(node.address).upgrade();
+    let (slow, _) = node.admits(slow, &session("slow", "phone"));
+    let mut twin = Client::dial(node.address).upgrade_msgpack();
+    twin.sends_frame(hivewire_proto::frame::Opcode::Binary, b"\x81\xa2op\xa7connect");
+    let (conn, _) = node.takes_commands();
+    node.does(|engine| engine.connected(conn, &session("twin", "phone"), b"\x80"));
+    assert_eq!(twin.hears(), Heard::Binary(b"\x80".to_vec()));
+    let (mut fine, _) = node.connects("fine", "phone");
+    drop(gone);
+    node.takes_closed(gone_conn);
+    let members = ["gone", "slow", "twin", "fine"];
+    let mut sent = 0;
+    while node.figure("slow_readers_total") == 0 {
+        sent += 1;
+        let body = numbered(0, 60_000);
+        node.does(|engine| {
+            let mut event = engine.fan_out((body.as_bytes(), None), None);
+            for user in members {
+                event.to(user, sent);
+            }
+            event.end();
+        });
+        let event = format!("{{\"op\":\"event\",\"seq\":{sent},{}", &body[1..]);
+        assert_eq!(fine.hears_text(), event);
+        assert!(sent < 1_000, "the kernel takes everything");
+    }
+    let Heard::Binary(bye) = twin.hears() else { panic!("bye is an object") };
+    assert!(bye.starts_with(b"\x85\xa2op\xa3bye\xa4code\xcd\x0f\xa6"), "4006, and no event");
+    drop(slow);
+}
+
+/// A shard stores the tail of an event once; all recipients but the first refer to it.
+#[test]
+fn a_shared_tail_arrives_whole_in_both_encodings() {
+    let mut node = node(config());
+    let mut texts: Vec<_> = (0..3).map(|n| node.connects("ann", &n.to_string()).0).collect();
+    let mut twins = Vec::new();
+    for device in ["four", "five", "six"] {
+        let mut client = Client::dial(node.address).upgrade_msgpack();
+        client.sends_frame(hivewire_proto::frame::Opcode::Binary, b"\x81\xa2op\xa7connect");
+        let (conn, _) = node.takes_commands();
+        node.does(|engine| engine.connected(conn, &session("ann", device), b"\x80"));
+        assert_eq!(client.hears(), Heard::Binary(b"\x80".to_vec()));
+        twins.push(client);
+    }
+    let lengths = [20, 120, 127, 128, 250, 600, 66_000];
+    let binary = |len: usize| {
+        let size = u16::try_from(len.min(60_000)).expect("short");
+        let mut body = b"\x81\xa1n\xc5".to_vec();
+        body.extend(size.to_be_bytes());
+        body.resize(body.len() + usize::from(size), b'x');
+        body
+    };
+    node.does(|engine| {
+        for (seq, &len) in (1..).zip(&lengths) {
+            engine.event("ann", seq, (numbered(len, len).as_bytes(), Some(&binary(len))), None);
+        }
+    });
+    for (seq, &len) in (1..).zip(&lengths) {
+        let event = format!("{{\"op\":\"event\",\"seq\":{seq},{}", &numbered(len, len)[1..]);
+        for client in &mut texts {
+            assert_eq!(client.hears_text(), event);
+        }
+        let mut event = b"\x83\xa2op\xa5event\xa3seq".to_vec();
+        event.push(seq);
+        event.extend(&binary(len)[1..]);
+        for client in &mut twins {
+            assert_eq!(client.hears(), Heard::Binary(event.clone()));
+        }
+    }
+}
+
+/// With every length that a frame header has.
 #[test]
 fn large_bodies_are_shared_and_arrive_whole() {
     let mut node = node(config());
     let mut clients: Vec<_> = (0..4).map(|n| node.connects("ann", &n.to_string()).0).collect();
     let (mut bob, _) = node.connects("bob", "phone");
     let bodies: Vec<String> =
-        [511, 512, 513, 65_500, 70_000].iter().map(|&len| numbered(len, len)).collect();
+        [50, 125, 126, 65_500, 70_000].iter().map(|&len| numbered(len, len)).collect();
     node.does(|engine| {
         for (seq, body) in (1..).zip(&bodies) {
             engine.event("ann", seq, (body.as_bytes(), None), None);
@@ -171,64 +294,4 @@ fn a_push_reaches_all_devices_live_or_not() {
     node.does(|engine| engine.push("ann", (b"typing", None), Class::Volatile));
     assert_eq!(live.hears_text(), "typing");
     assert_eq!(behind.hears_text(), "typing");
-}
-
-#[test]
-fn a_publication_reaches_the_readers_of_its_topic_and_nobody_else() {
-    let mut node = node(config());
-    let (mut reader, reading) = node.connects("ann", "phone");
-    let (mut leaver, leaving) = node.connects("bob", "phone");
-    let (mut stranger, _) = node.connects("eve", "phone");
-    node.does(|engine| {
-        engine.subscribe(reading, "news");
-        engine.subscribe(reading, "news");
-        engine.subscribe(leaving, "news");
-        engine.publish("news", (b"first", None), Class::Volatile);
-        engine.unsubscribe(leaving, "news");
-        engine.unsubscribe(leaving, "sport");
-        engine.publish("news", (b"second", None), Class::Volatile);
-        engine.publish("sport", (b"nobody reads this", None), Class::Volatile);
-    });
-    assert_eq!(reader.hears_text(), "first");
-    assert_eq!(reader.hears_text(), "second");
-    assert_eq!(leaver.hears_text(), "first");
-    for client in [&mut reader, &mut leaver, &mut stranger] {
-        assert!(client.hears_nothing_for(Duration::from_millis(20)));
-    }
-}
-
-#[test]
-fn a_subscription_ends_with_its_connection() {
-    let mut node = node(config());
-    let (client, conn) = node.connects("ann", "phone");
-    node.does(|engine| engine.subscribe(conn, "news"));
-    drop(client);
-    node.takes_closed(conn);
-    let (mut next, new) = node.connects("bob", "phone");
-    assert_eq!(new.key().index, conn.key().index, "the slot is used again");
-    node.does(|engine| engine.publish("news", (b"old news", None), Class::Volatile));
-    assert!(next.hears_nothing_for(Duration::from_millis(20)));
-}
-
-/// A stranger must not be left in the table of readers when its slot gets a session.
-#[test]
-fn only_a_session_can_subscribe() {
-    let mut node = node(config());
-    let mut client = node.opens();
-    client.says("connect");
-    let (conn, _) = node.takes_commands();
-    node.does(|engine| {
-        engine.subscribe(conn, "news");
-        engine.connected(conn, &session("ann", "phone"), b"connected");
-        engine.publish("news", (b"too early", None), Class::Volatile);
-        engine.subscribe(conn, "news");
-        engine.publish("news", (b"now", None), Class::Volatile);
-    });
-    assert_eq!(client.hears_text(), "connected");
-    assert_eq!(client.hears_text(), "now");
-    client.resets();
-    node.takes_closed(conn);
-    let (mut next, _) = node.connects("bob", "phone");
-    node.does(|engine| engine.publish("news", (b"old news", None), Class::Volatile));
-    assert!(next.hears_nothing_for(Duration::from_millis(20)));
 }

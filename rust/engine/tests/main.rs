@@ -23,3 +23,5 @@ mod opening;
 mod outbox;
 #[cfg(test)]
 mod shards;
+#[cfg(test)]
+mod topics;

@@ -92,6 +92,27 @@ fn who_does_not_connect_in_time_is_4502_and_pings_do_not_help() {
     node.sees_connections(0);
 }
 
+/// 4502 would tell it not to come back, and it is the node that has not looked at its `connect`.
+#[test]
+fn who_has_spoken_waits_for_a_node_that_is_behind() {
+    let mut node = node(Config { opening_ms: 200, ..config() });
+    let mut client = node.opens();
+    client.says("connect");
+    assert!(client.hears_nothing_for(Duration::from_millis(400)));
+    let Taken::Commands { conn, .. } = node.takes() else { panic!("its `connect`") };
+    node.does(|engine| engine.pong(conn, 7));
+    assert_eq!(client.hears_text(), r#"{"op":"pong","id":7,"head":0}"#);
+    client.hears_bye(4502);
+}
+
+#[test]
+fn who_is_never_answered_does_not_wait_for_ever() {
+    let node = node(Config { opening_ms: 200, ..config() });
+    let mut client = node.opens();
+    client.says("[]");
+    client.hears_bye(4502);
+}
+
 #[test]
 fn a_session_has_no_opening_deadline() {
     let mut node = node(Config { opening_ms: 200, ..config() });

@@ -4,17 +4,17 @@ use crate::driver::{Client, Heard, Node, Taken, config, node, numbered, session}
 use hivewire_engine::{Class, Config, ConnId};
 use std::time::Duration;
 
-const SOFT: usize = 16 * 1024;
+pub(crate) const SOFT: usize = 16 * 1024;
 const HARD: usize = 256 * 1024;
-const ANSWER: usize = 32 * 1024;
+pub(crate) const ANSWER: usize = 32 * 1024;
 
-fn narrow() -> Config {
+pub(crate) fn narrow() -> Config {
     Config { outbox_soft: SOFT, outbox_hard: HARD, ..config() }
 }
 
 /// A session whose client does not read, with more than `backlog` bytes of answers waiting for
 /// it. Says how many answers were sent.
-fn stuck(node: &mut Node, user: &str, backlog: usize) -> (Client, ConnId, usize) {
+pub(crate) fn stuck(node: &mut Node, user: &str, backlog: usize) -> (Client, ConnId, usize) {
     let client = Client::dial_narrow(node.address).upgrade();
     let (client, conn) = node.admits(client, &session(user, "phone"));
     let before = node.figure("outbox_bytes");
@@ -30,7 +30,7 @@ fn stuck(node: &mut Node, user: &str, backlog: usize) -> (Client, ConnId, usize)
 }
 
 /// The answers of [`stuck`], whole and in order.
-fn hears_answers(client: &mut Client, sent: usize) {
+pub(crate) fn hears_answers(client: &mut Client, sent: usize) {
     for number in 0..sent {
         assert_eq!(client.hears_text(), numbered(number, ANSWER));
     }
@@ -52,6 +52,31 @@ fn over_the_soft_bound_only_what_is_volatile_is_dropped() {
     node.sees("outbox_bytes", |bytes| bytes == 0);
     node.does(|engine| engine.push("ann", (b"typing", None), Class::Volatile));
     assert_eq!(client.hears_text(), "typing");
+}
+
+/// What the same turn has queued counts too, or a burst would pass the bound as a whole.
+#[test]
+fn i8_what_is_volatile_is_bounded_within_a_turn() {
+    let mut node = node(narrow());
+    let (mut client, conn) = node.connects("ann", "phone");
+    let (other, _) = node.connects("bob", "phone");
+    let push = numbered(0, SOFT / 4);
+    node.does(|engine| {
+        for _ in 0..4 {
+            engine.push("ann", (push.as_bytes(), None), Class::Volatile);
+            engine.send_volatile(conn, push.as_bytes());
+        }
+        engine.send(conn, b"answer");
+        engine.push("bob", (b"typing", None), Class::Volatile);
+    });
+    for _ in 0..4 {
+        assert_eq!(client.hears_text(), push);
+    }
+    assert_eq!(client.hears_text(), "answer");
+    assert_eq!(node.figure("volatile_dropped_total"), 4);
+    node.does(|engine| engine.send_volatile(conn, b"the next turn"));
+    assert_eq!(client.hears_text(), "the next turn");
+    drop(other);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 const COMMANDS: u8 = 0;
 const CLOSED: u8 = 1;
 const WRITABLE: u8 = 2;
+const MISSED: u8 = 3;
 
 pub(crate) fn convert<'py>(py: Python<'py>, item: Inbound<'_>) -> PyResult<Bound<'py, PyTuple>> {
     match item {
@@ -24,11 +25,17 @@ pub(crate) fn convert<'py>(py: Python<'py>, item: Inbound<'_>) -> PyResult<Bound
             let (user, device) = session.unzip();
             (WRITABLE, conn.get(), user, device).into_pyobject(py)
         }
+        Inbound::Missed { conn, session: (user, device), topics } => {
+            let topics = topics.map(|topic| String::from_utf8_lossy(topic));
+            let topics = PyList::new(py, topics)?;
+            (MISSED, conn.get(), user, device, topics, conn.encoding()).into_pyobject(py)
+        }
     }
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("COMMANDS", COMMANDS)?;
     module.add("CLOSED", CLOSED)?;
-    module.add("WRITABLE", WRITABLE)
+    module.add("WRITABLE", WRITABLE)?;
+    module.add("MISSED", MISSED)
 }

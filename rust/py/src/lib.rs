@@ -80,6 +80,11 @@ impl Engine {
         self.lock().devices(user)
     }
 
+    /// Names of the users that have a session.
+    fn users(&self) -> Vec<String> {
+        self.lock().users()
+    }
+
     /// Connections that are open now, in any phase.
     fn connections(&self) -> usize {
         self.lock().connections()

@@ -1,10 +1,10 @@
 //! Ops as tuples `(kind, …)`, each handed to the engine method of the same name.
 
-use hivewire_engine::{Class, ConnId, Engine, Granted, NewSession};
+use hivewire_engine::{Class, ConnId, Engine, FanOut, Granted, NewSession};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::PyTuple;
+use pyo3::types::{PyString, PyTuple};
 
 const SEND: u8 = 0;
 const EVENT: u8 = 1;
@@ -20,6 +20,10 @@ const UNSUBSCRIBE: u8 = 10;
 const PUBLISH: u8 = 11;
 const NOTIFY: u8 = 12;
 const PONG: u8 = 13;
+const EVENTS: u8 = 14;
+const SUBSCRIBE_USER: u8 = 15;
+const UNSUBSCRIBE_USER: u8 = 16;
+const VOLATILE: u8 = 17;
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let kinds = [
@@ -37,6 +41,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ("PUBLISH", PUBLISH),
         ("NOTIFY", NOTIFY),
         ("PONG", PONG),
+        ("EVENTS", EVENTS),
+        ("SUBSCRIBE_USER", SUBSCRIBE_USER),
+        ("UNSUBSCRIBE_USER", UNSUBSCRIBE_USER),
+        ("VOLATILE", VOLATILE),
     ];
     kinds.into_iter().try_for_each(|(name, kind)| module.add(name, kind))
 }
@@ -126,6 +134,19 @@ pub(crate) fn queue(engine: &mut Engine, op: &Bound<'_, PyAny>) -> PyResult<()> 
             let conn = fields.conn()?;
             engine.pong(conn, fields.next()?);
         }
+        EVENTS => events(engine, &mut fields)?,
+        SUBSCRIBE_USER => {
+            let user: PyBackedStr = fields.next()?;
+            engine.subscribe_user(&user, &fields.next::<PyBackedStr>()?);
+        }
+        UNSUBSCRIBE_USER => {
+            let user: PyBackedStr = fields.next()?;
+            engine.unsubscribe_user(&user, &fields.next::<PyBackedStr>()?);
+        }
+        VOLATILE => {
+            let (conn, payload) = (fields.conn()?, fields.next::<PyBackedBytes>()?);
+            engine.send_volatile(conn, &payload);
+        }
         kind => return Err(PyValueError::new_err(format!("no such op: {kind}"))),
     }
     Ok(())
@@ -137,6 +158,30 @@ fn event(engine: &mut Engine, fields: &mut Fields<'_, '_>) -> PyResult<()> {
     let (origin, answer): (u64, Option<PyBackedBytes>) = (fields.next()?, fields.next()?);
     let origin = answer.as_deref().map(|answer| (ConnId::from_number(origin), answer));
     engine.event(&user, seq, (&json, twin.as_deref()), origin);
+    Ok(())
+}
+
+/// A recipient that cannot be read is passed over, so that it harms nobody else; the first error
+/// is returned when all others have been served.
+fn events(engine: &mut Engine, fields: &mut Fields<'_, '_>) -> PyResult<()> {
+    let members: Bound<'_, PyTuple> = fields.next()?;
+    let (json, twin): (PyBackedBytes, Option<PyBackedBytes>) = (fields.next()?, fields.next()?);
+    let (origin, answer): (u64, Option<PyBackedBytes>) = (fields.next()?, fields.next()?);
+    let origin = answer.as_deref().map(|answer| (ConnId::from_number(origin), answer));
+    let mut event = engine.fan_out((&json, twin.as_deref()), origin);
+    let mut served = Ok(());
+    for member in members.iter_borrowed() {
+        served = served.and(push_event(&mut event, &member));
+    }
+    event.end();
+    served
+}
+
+/// The user's id is borrowed from its Python string: nothing is copied for a recipient.
+fn push_event(event: &mut FanOut<'_, '_>, member: &Bound<'_, PyAny>) -> PyResult<()> {
+    let member = member.cast::<PyTuple>()?;
+    let seq: u64 = member.get_borrowed_item(1)?.extract()?;
+    event.to(member.get_borrowed_item(0)?.cast::<PyString>()?.to_str()?, seq);
     Ok(())
 }
 

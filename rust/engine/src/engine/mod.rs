@@ -1,9 +1,11 @@
 //! The engine as the Python side sees it: start and stop shards, [`take`] what they published,
 //! [`submit`] what was decided.
 
+mod events;
 mod submit;
 mod take;
 
+pub use events::FanOut;
 pub use submit::NewSession;
 pub use take::{Frames, Inbound};
 
@@ -11,7 +13,6 @@ use crate::batch::{Batch, Outlet};
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::inbox::{Inbox, Order, Parcel};
-use crate::outbox::Span;
 use crate::shard::{self, Listen, Shard, Shared};
 use crate::stats::Stats;
 use crate::sys::Bell;
@@ -34,7 +35,8 @@ pub struct Engine {
     /// How far the first fetched batch has been read: items and frames.
     read: (usize, usize),
     open: Arc<AtomicUsize>,
-    tails: Vec<Option<Span>>,
+    /// One for each shard.
+    tails: Vec<events::Tails>,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Engine {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         Ok(Self {
-            tails: vec![None; config.shards],
+            tails: vec![[None; 2]; config.shards],
             config: Arc::new(config),
             doorbell: Arc::new(Bell::new()?),
             shards: Vec::new(),
@@ -97,11 +99,12 @@ impl Engine {
         &self.doorbell
     }
 
-    /// Hands everything queued so far to the shards.
+    /// Hands everything queued so far to the shards. Waits for one that is too far behind.
     pub fn dispatch(&mut self) {
         for shard in &mut self.shards {
             if !shard.parcel.orders.is_empty() {
-                shard.shared.inbox.deliver(&mut shard.parcel);
+                let waited = shard.shared.inbox.deliver(&mut shard.parcel);
+                shard.shared.stats.submit_waits_total.add(u64::from(waited));
             }
         }
     }
@@ -128,6 +131,12 @@ impl Engine {
         let mut devices = Vec::new();
         self.directory.for_each(user, |session| devices.push(session.device.to_string()));
         devices
+    }
+
+    /// Names of the users that have a session.
+    #[must_use]
+    pub fn users(&self) -> Vec<String> {
+        self.directory.users().map(str::to_owned).collect()
     }
 
     /// Connections that are open now, in any phase.

@@ -1,18 +1,13 @@
-//! Outwards: what Python decided, as orders in the parcel of the right shard.
-//!
-//! One payload is encoded and framed once; what differs per recipient is a small head in front.
+//! Outwards: what Python decided, as orders in the parcel of the right shard. Events, the hot
+//! path, are in [`super::events`].
 
 use super::Engine;
 use crate::config::{JSON, MSGPACK};
 use crate::frames::write_header;
 use crate::inbox::{Class, Granted, Order, Parcel};
-use crate::objects;
 use crate::outbox::Span;
 use crate::table::ConnId;
 use hivewire_proto::close;
-
-/// Bodies from this size on are stored once a shard and referred to, not copied per recipient.
-const SHARE_FROM: usize = 512;
 
 /// What `connected` grants.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +32,14 @@ impl Engine {
         self.send_at(conn, payload, Class::Answer, None);
     }
 
+    /// Queues one whole object for a connection unless its outbox is over the soft bound.
+    pub fn send_volatile(&mut self, conn: ConnId, payload: &[u8]) {
+        self.send_at(conn, payload, Class::Volatile, None);
+    }
+
     fn send_at(&mut self, conn: ConnId, payload: &[u8], class: Class, position: Option<u64>) {
         let Some(shard) = self.shards.get_mut(conn.shard()) else { return };
-        let frame = write_frame(&mut shard.parcel.arena, conn.encoding(), &[payload]);
-        let (key, tail) = (conn.key(), Span::default());
-        shard.parcel.orders.push(Order::Send { key, frame, tail, class, position });
+        queue(&mut shard.parcel, conn, payload, class, position);
     }
 
     /// Queues the answer to a `sync` and says where the line stands after it.
@@ -67,7 +65,7 @@ impl Engine {
         }
         self.directory.set_live(session.user, conn, session.live);
         let Some(shard) = self.shards.get_mut(conn.shard()) else { return };
-        let frame = write_frame(&mut shard.parcel.arena, conn.encoding(), &[payload]);
+        let frame = write_frame(&mut shard.parcel.arena, conn.encoding(), payload);
         shard.parcel.orders.push(Order::Connected {
             conn,
             session: index,
@@ -78,49 +76,6 @@ impl Engine {
         });
     }
 
-    /// Pushes a durable event to every live session of `user`, as the next one after all that
-    /// went before. `origin` gets `answer` in its place (its first `sent`).
-    ///
-    /// `bodies` are complete objects without `op` and `seq`, JSON and `MessagePack`; the latter may
-    /// be left out only while no session speaks it, or that session is closed with 4006.
-    pub fn event(
-        &mut self,
-        user: &str,
-        seq: u64,
-        bodies: (&[u8], Option<&[u8]>),
-        origin: Option<(ConnId, &[u8])>,
-    ) {
-        let Self { directory, shards, tails, .. } = self;
-        tails.fill(None);
-        let mut answered = origin.is_none();
-        directory.for_each(user, |session| {
-            let conn = session.conn;
-            let Some(shard) = shards.get_mut(conn.shard()) else { return };
-            if let Some((_, answer)) = origin.filter(|(own, _)| *own == conn) {
-                answered = true;
-                let position = session.live.then_some(seq);
-                return queue(&mut shard.parcel, conn, &[answer], Class::Answer, position);
-            }
-            if !session.live {
-                return;
-            }
-            let body = if conn.encoding() == MSGPACK { bodies.1 } else { Some(bodies.0) };
-            if let Some(body) = body {
-                let tail = tails.get_mut(conn.shard());
-                return queue_event(&mut shard.parcel, conn, seq, body, tail);
-            }
-            // Our own bug, and never a hole: the client comes back and resumes where it was.
-            session.live = false;
-            let reason = write_bytes(&mut shard.parcel.arena, b"an event could not be encoded");
-            let (key, code) = (conn.key(), close::SERVER_ERROR);
-            shard.parcel.orders.push(Order::Close { key, code, reason, delay_ms: 0 });
-        });
-        // The sender may have been replaced meanwhile: then its answer goes nowhere.
-        if let Some((conn, answer)) = origin.filter(|_| !answered) {
-            self.send_at(conn, answer, Class::Answer, None);
-        }
-    }
-
     /// Pushes something that is not in the timeline to every session of `user`.
     pub fn push(&mut self, user: &str, bodies: (&[u8], Option<&[u8]>), class: Class) {
         let Self { directory, shards, .. } = self;
@@ -128,7 +83,7 @@ impl Engine {
             let conn = session.conn;
             let body = if conn.encoding() == MSGPACK { bodies.1 } else { Some(bodies.0) };
             if let (Some(shard), Some(body)) = (shards.get_mut(conn.shard()), body) {
-                queue(&mut shard.parcel, conn, &[body], class, None);
+                queue(&mut shard.parcel, conn, body, class, None);
             }
         });
     }
@@ -136,14 +91,14 @@ impl Engine {
     /// Changes the heartbeat of a connection and queues the answer.
     pub fn heartbeat(&mut self, conn: ConnId, payload: &[u8], heartbeat: Granted) {
         let Some(shard) = self.shards.get_mut(conn.shard()) else { return };
-        let frame = write_frame(&mut shard.parcel.arena, conn.encoding(), &[payload]);
+        let frame = write_frame(&mut shard.parcel.arena, conn.encoding(), payload);
         shard.parcel.orders.push(Order::Heartbeat { key: conn.key(), frame, heartbeat });
     }
 
     /// Moves the end of a connection's token and queues the answer.
     pub fn refresh(&mut self, conn: ConnId, payload: &[u8], expires_s: u32) {
         let Some(shard) = self.shards.get_mut(conn.shard()) else { return };
-        let frame = write_frame(&mut shard.parcel.arena, conn.encoding(), &[payload]);
+        let frame = write_frame(&mut shard.parcel.arena, conn.encoding(), payload);
         shard.parcel.orders.push(Order::Refresh { key: conn.key(), frame, expires_s });
     }
 
@@ -170,15 +125,32 @@ impl Engine {
     /// Adds a connection to the readers of a topic.
     pub fn subscribe(&mut self, conn: ConnId, topic: &str) {
         let Some(shard) = self.shards.get_mut(conn.shard()) else { return };
-        let topic = write_bytes(&mut shard.parcel.arena, topic.as_bytes());
-        shard.parcel.orders.push(Order::Subscribe { key: conn.key(), topic });
+        queue_subscribe(&mut shard.parcel, conn, topic);
     }
 
     /// Takes a connection out of the readers of a topic.
     pub fn unsubscribe(&mut self, conn: ConnId, topic: &str) {
         let Some(shard) = self.shards.get_mut(conn.shard()) else { return };
-        let topic = write_bytes(&mut shard.parcel.arena, topic.as_bytes());
-        shard.parcel.orders.push(Order::Unsubscribe { key: conn.key(), topic });
+        queue_unsubscribe(&mut shard.parcel, conn, topic);
+    }
+
+    /// Adds every connection that `user` has now to the readers of a topic.
+    pub fn subscribe_user(&mut self, user: &str, topic: &str) {
+        self.order_user(user, |parcel, conn| queue_subscribe(parcel, conn, topic));
+    }
+
+    /// Takes every connection of `user` out of the readers of a topic.
+    pub fn unsubscribe_user(&mut self, user: &str, topic: &str) {
+        self.order_user(user, |parcel, conn| queue_unsubscribe(parcel, conn, topic));
+    }
+
+    fn order_user(&mut self, user: &str, order: impl Fn(&mut Parcel, ConnId)) {
+        let Self { directory, shards, .. } = self;
+        directory.for_each(user, |session| {
+            if let Some(shard) = shards.get_mut(session.conn.shard()) {
+                order(&mut shard.parcel, session.conn);
+            }
+        });
     }
 
     /// Queues one payload for every reader of a topic, on all shards.
@@ -186,61 +158,45 @@ impl Engine {
         for shard in &mut self.shards {
             let arena = &mut shard.parcel.arena;
             let topic = write_bytes(arena, topic.as_bytes());
-            let json = write_frame(arena, JSON, &[bodies.0]);
-            let twin = bodies.1.map(|body| write_frame(arena, MSGPACK, &[body]));
+            let json = write_frame(arena, JSON, bodies.0);
+            let twin = bodies.1.map(|body| write_frame(arena, MSGPACK, body));
             let msgpack = twin.unwrap_or_default();
             shard.parcel.orders.push(Order::Publish { topic, json, msgpack, class });
         }
     }
 }
 
-fn queue(parcel: &mut Parcel, conn: ConnId, parts: &[&[u8]], class: Class, position: Option<u64>) {
-    let frame = write_frame(&mut parcel.arena, conn.encoding(), parts);
+pub(super) fn queue(
+    parcel: &mut Parcel,
+    conn: ConnId,
+    payload: &[u8],
+    class: Class,
+    position: Option<u64>,
+) {
+    let frame = write_frame(&mut parcel.arena, conn.encoding(), payload);
     let (key, tail) = (conn.key(), Span::default());
     parcel.orders.push(Order::Send { key, frame, tail, class, position });
 }
 
-/// What differs per recipient, the head with `seq`, goes in front of a tail that a shard stores
-/// once where that is worth it.
-fn queue_event(
-    parcel: &mut Parcel,
-    conn: ConnId,
-    seq: u64,
-    body: &[u8],
-    shared: Option<&mut Option<Span>>,
-) {
-    let encoding = conn.encoding();
-    let Some((fields, rest)) = objects::open_body(encoding, body) else { return };
-    let mut head = Vec::with_capacity(48);
-    objects::write_event_head(&mut head, encoding, seq, fields);
-    if rest.len() < SHARE_FROM || encoding == MSGPACK {
-        return queue(parcel, conn, &[&head, rest], Class::Durable, Some(seq));
-    }
-    let arena = &mut parcel.arena;
-    let start = arena.len();
-    write_header(arena, encoding, head.len() + rest.len());
-    arena.extend_from_slice(&head);
-    let frame = Span::since(arena, start);
-    let tail = match shared {
-        Some(Some(tail)) => *tail,
-        Some(slot) => *slot.insert(write_bytes(arena, rest)),
-        None => write_bytes(arena, rest),
-    };
-    let (class, position) = (Class::Durable, Some(seq));
-    parcel.orders.push(Order::Send { key: conn.key(), frame, tail, class, position });
+fn queue_subscribe(parcel: &mut Parcel, conn: ConnId, topic: &str) {
+    let topic = write_bytes(&mut parcel.arena, topic.as_bytes());
+    parcel.orders.push(Order::Subscribe { key: conn.key(), topic });
 }
 
-fn write_bytes(arena: &mut Vec<u8>, bytes: &[u8]) -> Span {
+fn queue_unsubscribe(parcel: &mut Parcel, conn: ConnId, topic: &str) {
+    let topic = write_bytes(&mut parcel.arena, topic.as_bytes());
+    parcel.orders.push(Order::Unsubscribe { key: conn.key(), topic });
+}
+
+pub(super) fn write_bytes(arena: &mut Vec<u8>, bytes: &[u8]) -> Span {
     let start = arena.len();
     arena.extend_from_slice(bytes);
     Span::since(arena, start)
 }
 
-fn write_frame(arena: &mut Vec<u8>, encoding: u8, parts: &[&[u8]]) -> Span {
+fn write_frame(arena: &mut Vec<u8>, encoding: u8, payload: &[u8]) -> Span {
     let start = arena.len();
-    write_header(arena, encoding, parts.iter().map(|part| part.len()).sum());
-    for part in parts {
-        arena.extend_from_slice(part);
-    }
+    write_header(arena, encoding, payload.len());
+    arena.extend_from_slice(payload);
     Span::since(arena, start)
 }

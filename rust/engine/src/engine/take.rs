@@ -34,9 +34,18 @@ pub enum Inbound<'e> {
         /// User and device.
         session: Option<(&'e str, &'e str)>,
     },
+    /// Publications were dropped for a slow reader, whose outbox is under the soft bound again.
+    Missed {
+        /// Whose.
+        conn: ConnId,
+        /// User and device.
+        session: (&'e str, &'e str),
+        /// The names of the topics, UTF-8, each once.
+        topics: Frames<'e>,
+    },
 }
 
-/// The messages of an item.
+/// The messages of an item, or the names in it.
 #[derive(Clone, Debug)]
 pub struct Frames<'e> {
     batch: &'e Batch,
@@ -119,6 +128,14 @@ impl Engine {
                     let found = self.session(*session, *conn);
                     each(Inbound::Writable { conn: *conn, session: found })?;
                 }
+                Item::Missed { conn, session, topics } => {
+                    let end = frame + *topics as usize;
+                    self.read.1 = end;
+                    let topics = Frames { batch, at: frame, end };
+                    if let Some(session) = self.session(*session, *conn) {
+                        each(Inbound::Missed { conn: *conn, session, topics })?;
+                    }
+                }
             }
         }
         if !self.fetched.is_empty() {
@@ -142,7 +159,8 @@ impl Engine {
             Item::Commands { conn, .. }
             | Item::Attached { conn }
             | Item::Closed { conn, .. }
-            | Item::Writable { conn, .. } => *conn,
+            | Item::Writable { conn, .. }
+            | Item::Missed { conn, .. } => *conn,
         });
         let shard = conn.and_then(|conn| self.shards.get(conn.shard()));
         if let Some(shard) = shard

@@ -179,6 +179,7 @@ impl Shard {
                 std::process::abort();
             }
         }
+        self.shared.inbox.close();
     }
 
     fn turn(&mut self, events: &mut Events) {

@@ -4,6 +4,7 @@ use super::output::Context;
 use super::{Shard, conn_id};
 use crate::batch::Item;
 use crate::config::MSGPACK;
+use crate::fanout;
 use crate::heartbeat::Heartbeat;
 use crate::inbox::{Class, Granted, Order, Parcel};
 use crate::objects::{self, Known};
@@ -49,12 +50,7 @@ impl Shard {
             Order::Pong { key, id } => self.pong(key, id),
             Order::Notify { key } => self.notify(key),
             Order::Subscribe { key, topic } => self.subscribe(key, arena, topic),
-            Order::Unsubscribe { key, topic } => {
-                let topic = self.text(arena, topic);
-                if self.table.find(key).is_some() {
-                    self.topics.unsubscribe(&mut self.table, key.index, &topic);
-                }
-            }
+            Order::Unsubscribe { key, topic } => self.unsubscribe(key, arena, topic),
             Order::Publish { topic, json, msgpack, class } => {
                 self.broadcast(arena, topic, json, msgpack, class);
             }
@@ -80,13 +76,14 @@ impl Shard {
         let Some(slot) = table.find(key).filter(|slot| slot.line.takes_orders()) else {
             return shared.stats.stale_orders_total.add(1);
         };
+        slot.line.clear(flag::ASKED);
         if let Some(position) = position {
             slot.line.position = position;
         }
         let (frame, tail) = frame;
         let whole = tail.len == 0;
         let first = output.adopted(arena, frame, whole);
-        let second = (!whole).then(|| output.adopted(arena, tail, true));
+        let second = (!whole).then(|| output.shared(slot.line.encoding, arena, tail));
         let mut context = Context { config, stats: &shared.stats, codec };
         output.queue((key.index, slot), (first, second), class, &mut context);
     }
@@ -141,6 +138,7 @@ impl Shard {
         let Some(slot) = self.table.find(key).filter(|slot| slot.line.takes_orders()) else {
             return;
         };
+        slot.line.clear(flag::ASKED);
         let (encoding, head) = (slot.line.encoding, slot.line.position);
         let pong = self.output.object(encoding, |out| {
             objects::write_heartbeat(out, encoding, Known::Pong, id, head);
@@ -162,27 +160,39 @@ impl Shard {
     }
 
     fn subscribe(&mut self, key: Key, arena: u32, topic: Span) {
-        let topic = self.text(arena, topic);
+        let Self { table, output, topics, .. } = self;
+        let topic = str::from_utf8(topic.of(output.turn.arena(arena))).unwrap_or_default();
         // `connected` drops what a stranger had, its topics included.
         let session = |phase| phase == Phase::Connected;
-        if self.table.find(key).is_some_and(|slot| session(slot.line.phase)) {
-            self.topics.subscribe(&mut self.table, key.index, &topic);
+        if table.find(key).is_some_and(|slot| session(slot.line.phase)) {
+            topics.subscribe(table, key.index, topic);
+        }
+    }
+
+    fn unsubscribe(&mut self, key: Key, arena: u32, topic: Span) {
+        let Self { table, output, topics, .. } = self;
+        let topic = str::from_utf8(topic.of(output.turn.arena(arena))).unwrap_or_default();
+        if table.find(key).is_some() {
+            topics.unsubscribe(table, key.index, topic);
         }
     }
 
     fn broadcast(&mut self, arena: u32, topic: Span, json: Span, msgpack: Span, class: Class) {
-        let topic = self.text(arena, topic);
         let Self { table, output, codec, config, shared, topics, .. } = self;
+        let name = str::from_utf8(topic.of(output.turn.arena(arena))).unwrap_or_default();
+        let Some((topic, readers)) = topics.readers(name) else { return };
         let json = output.adopted(arena, json, true);
         let twin = (msgpack.len > 0).then(|| output.adopted(arena, msgpack, true));
         let mut context = Context { config, stats: &shared.stats, codec };
-        for &index in topics.readers(&topic) {
+        for &index in readers {
             let Some(slot) = table.at(index).filter(|slot| slot.line.takes_orders()) else {
                 continue;
             };
             let piece = if slot.line.encoding == MSGPACK { twin } else { Some(json) };
-            if let Some(piece) = piece {
-                output.queue((index, slot), (piece, None), class, &mut context);
+            if let Some(piece) = piece
+                && !output.queue((index, slot), (piece, None), class, &mut context)
+            {
+                fanout::miss(&mut slot.line, topic);
             }
         }
     }

@@ -19,6 +19,8 @@ pub(super) struct Output {
     /// What was compressed in this turn, by piece and window bits. A map, because a piece that
     /// nobody shares stands in here as well.
     compressed: HashMap<(u32, u8), u32>,
+    /// The last shared tail of each encoding: arena, span and piece.
+    tails: [Option<(u32, Span, u32)>; 2],
     /// Bytes in all backlogs of the shard.
     backlog_bytes: usize,
 }
@@ -31,17 +33,19 @@ impl Output {
         }
     }
 
-    /// Queues one whole data frame, and its rest if it comes in two pieces.
+    /// Queues one whole data frame, and its rest if it comes in two pieces. Says whether it was
+    /// queued: what is volatile is dropped when too much waits already, in this turn's queue too.
     pub(super) fn queue(
         &mut self,
         to: (u32, &mut Slot),
         pieces: (u32, Option<u32>),
         class: Class,
         context: &mut Context<'_>,
-    ) {
+    ) -> bool {
         let (index, slot) = to;
-        if class == Class::Volatile && slot.line.backlog_bytes() > context.config.outbox_soft {
-            return context.stats.volatile_dropped_total.add(1);
+        if class == Class::Volatile && slot.line.waiting_bytes() > context.config.outbox_soft {
+            context.stats.volatile_dropped_total.add(1);
+            return false;
         }
         if class == Class::Durable {
             slot.line.set(flag::PUSHED);
@@ -57,6 +61,7 @@ impl Output {
         }
         context.stats.frames_queued_total.add(1);
         self.mark(index, &mut slot.line);
+        true
     }
 
     /// A piece with the same message compressed, made once a turn for all that share it.
@@ -118,6 +123,20 @@ impl Output {
         self.turn.piece(arena, span, ends_frame)
     }
 
+    /// The end of a frame that several recipients share: one piece for all that follow each other,
+    /// so that slow readers among them keep one copy.
+    pub(super) fn shared(&mut self, encoding: u8, arena: u32, span: Span) -> u32 {
+        let last = self.tails.get(usize::from(encoding)).copied().flatten();
+        if let Some((.., piece)) = last.filter(|last| (last.0, last.1) == (arena, span)) {
+            return piece;
+        }
+        let piece = self.turn.piece(arena, span, true);
+        if let Some(last) = self.tails.get_mut(usize::from(encoding)) {
+            *last = Some((arena, span, piece));
+        }
+        piece
+    }
+
     /// Queues a piece that is no data frame, whatever the state of the outbox.
     pub(super) fn queue_bare(&mut self, index: u32, line: &mut Line, piece: u32) {
         self.turn.push(&mut line.queue, piece);
@@ -150,6 +169,7 @@ impl Output {
     /// Ends the turn.
     pub(super) fn clear(&mut self, spent: &mut Vec<Vec<u8>>) {
         self.compressed.clear();
+        self.tails = [None; 2];
         self.turn.clear(spent);
     }
 }

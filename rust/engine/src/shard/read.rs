@@ -250,6 +250,9 @@ impl Taken<'_> {
             None => {
                 let token = line.extra.as_ref().and_then(|extra| extra.token.as_deref());
                 self.batch.push(self.conn, line.session, token, payload);
+                if line.phase == Phase::Opening {
+                    line.set(flag::ASKED);
+                }
                 Step::Done
             }
         }

@@ -14,6 +14,12 @@ const IDLE_LOOK: u32 = 1_024;
 /// A line that is not read for now is looked at this often, in ticks (1 s).
 const BLIND_LOOK: u32 = 20;
 
+/// Whether a stranger has got its answer is looked at this often, in ticks (100 ms).
+const ANSWER_LOOK: u32 = 2;
+
+/// So many times as long as for `connect` itself a stranger may wait for the answer to it.
+const PATIENCE: u32 = 5;
+
 impl Shard {
     pub(super) fn fire_timers(&mut self) {
         let late = self.wheel.next_tick().map(|tick| self.tick.saturating_sub(tick));
@@ -52,7 +58,12 @@ impl Shard {
             // Its `connect` may be lying there: the time runs again when we read again.
             return Some(self.tick + BLIND_LOOK);
         }
-        match self.table.at(index)?.line.phase {
+        let (allowed, line) = (ticks(self.config.opening_ms), &self.table.at(index)?.line);
+        if line.has(flag::ASKED) && self.tick < due.saturating_add(PATIENCE * allowed) {
+            // It has said something in time: that Python is busy is not its fault.
+            return Some(self.tick + ANSWER_LOOK);
+        }
+        match line.phase {
             Phase::Upgrading => self.refuse(index, &handshake::refusal(408, None)),
             _ => self.begin_close(index, close::NOT_CONNECTED, "not connected in time", 0),
         }

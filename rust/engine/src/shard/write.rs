@@ -50,7 +50,7 @@ impl Shard {
         let mut written = 0;
         let blocked = line.has(flag::BLOCKED);
         if let Some(backlog) = line.backlog.as_mut().filter(|_| !blocked) {
-            written += backlog.write(stream, &mut output.turn)?;
+            written += backlog.write(stream, output.turn.scratch())?;
             shared.stats.writes_total.add(1);
             output.drained(written);
             if written > 0 {
@@ -81,7 +81,8 @@ impl Shard {
     fn judge(&mut self, index: u32) {
         let (soft, hard) = self.outbox_bounds();
         let id = self.id;
-        let Some(slot) = self.table.at(index) else { return };
+        let Self { table, batch, topics, .. } = self;
+        let Some(slot) = table.at(index) else { return };
         let waiting = slot.line.backlog_bytes();
         let pushed = slot.line.clear(flag::PUSHED);
         if pushed && waiting > hard {
@@ -92,7 +93,11 @@ impl Shard {
         } else {
             if slot.line.clear(flag::NOTIFY) {
                 let conn = conn_id(id, index, slot);
-                self.batch.items.push(Item::Writable { conn, session: slot.line.session });
+                batch.items.push(Item::Writable { conn, session: slot.line.session });
+            }
+            if slot.line.clear(flag::MISSED) {
+                let (conn, session) = (conn_id(id, index, slot), slot.line.session);
+                batch.push_missed(conn, session, topics.told(&mut slot.line));
             }
             if slot.line.clear(flag::HELD) {
                 slot.line.heard = self.tick;

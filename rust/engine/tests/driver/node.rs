@@ -27,6 +27,7 @@ pub(crate) enum Taken {
     Commands { conn: ConnId, session: Session, token: Option<String>, frames: Vec<String> },
     Closed { conn: ConnId, session: Session, code: u16 },
     Writable { conn: ConnId, session: Session },
+    Missed { conn: ConnId, user: String, topics: Vec<String> },
 }
 
 /// User and device, if there are any.
@@ -47,6 +48,12 @@ impl Taken {
                 Self::Closed { conn, session: owned(session), code }
             }
             Inbound::Writable { conn, session } => Self::Writable { conn, session: owned(session) },
+            Inbound::Missed { conn, session: (user, _), topics } => {
+                let mut topics: Vec<String> =
+                    topics.map(|topic| String::from_utf8_lossy(topic).into_owned()).collect();
+                topics.sort_unstable();
+                Self::Missed { conn, user: user.to_owned(), topics }
+            }
         }
     }
 }

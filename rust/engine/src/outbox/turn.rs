@@ -1,18 +1,9 @@
-//! What waits to be written: for this turn in shared arenas, after it in a backlog.
-//!
-//! While a turn runs, a connection's output is a linked list of references into byte arenas (the
-//! shard's own and those that Python submitted), so a broadcast is stored once and queueing
-//! allocates nothing. At the end of the turn each connection is flushed once: all that piled up
-//! goes out in one send, which is the biggest lever there is. Only what the kernel did not take
-//! is copied into the connection's [`Backlog`] and waits for the socket to become writable.
+//! The output of one turn: pieces of arenas, and each connection's queue of them.
 
+use super::backlog::{Backlog, Bytes, Chunk, GATHER, write_some};
 use crate::timer::NONE;
-use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::Arc;
-
-/// Bytes that one gathered write holds at most; more goes out in further writes.
-const GATHER: usize = 256 * 1024;
 
 /// Arenas larger than this are given back to the allocator after the turn.
 const KEEP: usize = 1024 * 1024;
@@ -22,16 +13,23 @@ const KEEP: usize = 1024 * 1024;
 pub struct Queue {
     head: u32,
     tail: u32,
+    bytes: u32,
 }
 
 impl Queue {
     /// Nothing queued.
-    pub const EMPTY: Self = Self { head: NONE, tail: NONE };
+    pub const EMPTY: Self = Self { head: NONE, tail: NONE, bytes: 0 };
 
     /// Whether nothing is queued.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.head == NONE
+    }
+
+    /// Bytes queued.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes as usize
     }
 }
 
@@ -136,6 +134,8 @@ impl Turn {
             _ => queue.head = node,
         }
         queue.tail = node;
+        let len = self.pieces.get(piece as usize).map_or(0, |piece| piece.span.len);
+        queue.bytes = queue.bytes.saturating_add(len);
     }
 
     /// The bytes of a piece.
@@ -213,8 +213,8 @@ impl Turn {
 
     /// Moves what is left from `rest` on (all of a queue: [`Rest::all`]) into a backlog.
     pub fn keep(&mut self, rest: Rest, backlog: &mut Backlog) {
-        if backlog.chunks.is_empty() {
-            backlog.mid_frame = rest.mid_frame;
+        if backlog.is_empty() {
+            backlog.begin(rest.mid_frame);
         }
         let (mut node, mut offset) = (rest.node, rest.offset);
         while let Some(Node { piece, next }) = self.node(node) {
@@ -246,6 +246,11 @@ impl Turn {
         self.pieces.get(piece as usize).is_some_and(|piece| piece.ends_frame)
     }
 
+    /// A buffer for [`Backlog::write`] to gather in.
+    pub fn scratch(&mut self) -> &mut Vec<u8> {
+        &mut self.scratch
+    }
+
     /// Ends the turn: every queue has been flushed or kept. Adopted arenas go to `spent`.
     pub fn clear(&mut self, spent: &mut Vec<Vec<u8>>) {
         self.nodes.clear();
@@ -274,159 +279,10 @@ impl Rest {
     }
 }
 
-#[derive(Debug)]
-enum Bytes {
-    Own(Box<[u8]>),
-    Shared(Arc<[u8]>),
-}
-
-#[derive(Debug)]
-struct Chunk {
-    bytes: Bytes,
-    ends_frame: bool,
-}
-
-impl Chunk {
-    fn as_slice(&self) -> &[u8] {
-        match &self.bytes {
-            Bytes::Own(bytes) => bytes,
-            Bytes::Shared(bytes) => bytes,
-        }
-    }
-}
-
-/// What the kernel did not take yet, in order. Exists only while the socket is full.
-#[derive(Debug, Default)]
-pub struct Backlog {
-    chunks: VecDeque<Chunk>,
-    offset: usize,
-    bytes: usize,
-    /// Whether the first byte that is left continues a frame that has been begun.
-    mid_frame: bool,
-    /// Tick of the last progress.
-    pub since: u32,
-}
-
-impl Backlog {
-    /// Nothing waits yet; the clock of a stalled reader starts at tick `since`.
-    #[must_use]
-    pub fn new(since: u32) -> Self {
-        Self { since, ..Self::default() }
-    }
-
-    /// Bytes left.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Whether nothing is left.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
-    }
-
-    fn push(&mut self, chunk: Chunk) {
-        self.bytes += chunk.as_slice().len();
-        self.chunks.push_back(chunk);
-    }
-
-    /// Writes as much as `socket` takes. Returns the bytes written.
-    ///
-    /// # Errors
-    /// What the socket reports, other than that it would block.
-    pub fn write(&mut self, socket: &mut impl Write, scratch: &mut Turn) -> io::Result<usize> {
-        let mut written = 0;
-        while !self.chunks.is_empty() {
-            let gathered = &mut scratch.scratch;
-            gathered.clear();
-            let mut offset = self.offset;
-            for chunk in &self.chunks {
-                gathered.extend_from_slice(chunk.as_slice().get(offset..).unwrap_or_default());
-                offset = 0;
-                if gathered.len() >= GATHER {
-                    break;
-                }
-            }
-            let sent = write_some(socket, gathered)?;
-            let offered = gathered.len();
-            self.consume(sent);
-            written += sent;
-            if sent < offered {
-                break;
-            }
-        }
-        Ok(written)
-    }
-
-    fn consume(&mut self, mut sent: usize) {
-        self.bytes -= sent;
-        while let Some(chunk) = self.chunks.front() {
-            let left = chunk.as_slice().len() - self.offset;
-            if sent < left {
-                self.offset += sent;
-                self.mid_frame |= sent > 0;
-                return;
-            }
-            sent -= left;
-            self.offset = 0;
-            self.mid_frame = !chunk.ends_frame;
-            self.chunks.pop_front();
-        }
-    }
-
-    /// Drops every frame that has not been begun: a doomed reader is sent nothing more, but its
-    /// stream must stay a stream of whole frames, so that the Close can be read.
-    pub fn drop_whole_frames(&mut self) {
-        let mut keep = 0;
-        if self.mid_frame || self.offset > 0 {
-            let end = self.chunks.iter().position(|chunk| chunk.ends_frame);
-            keep = end.map_or(self.chunks.len(), |end| end + 1);
-        }
-        self.chunks.truncate(keep);
-        let left: usize = self.chunks.iter().map(|chunk| chunk.as_slice().len()).sum();
-        self.bytes = left - self.offset;
-    }
-}
-
-fn write_some(socket: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match socket.write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-            done => return done,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::socket::Socket;
     use super::*;
-
-    /// A socket that takes `room` bytes and counts the writes.
-    #[derive(Default)]
-    struct Socket {
-        taken: Vec<u8>,
-        room: usize,
-        writes: usize,
-    }
-
-    impl Write for Socket {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.writes += 1;
-            let n = bytes.len().min(self.room);
-            if n == 0 && !bytes.is_empty() {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            self.room -= n;
-            self.taken.extend_from_slice(&bytes[..n]);
-            Ok(n)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn given(frames: &[&[u8]]) -> (Turn, Queue) {
         let (mut turn, mut queue) = (Turn::default(), Queue::EMPTY);
@@ -447,6 +303,12 @@ mod tests {
         assert_eq!((written, socket.writes), (11, 1));
         assert!(rest.is_none());
         assert_eq!(socket.taken, b"onetwothree");
+    }
+
+    #[test]
+    fn a_queue_knows_its_bytes() {
+        assert_eq!(Queue::EMPTY.bytes(), 0);
+        assert_eq!(given(&[b"one", b"two", b"three"]).1.bytes(), 11);
     }
 
     #[test]
@@ -477,7 +339,7 @@ mod tests {
             assert_eq!(backlog.bytes(), whole.len() - room);
             while !backlog.is_empty() {
                 socket.room = 7;
-                backlog.write(&mut socket, &mut turn).expect("no error");
+                backlog.write(&mut socket, turn.scratch()).expect("no error");
             }
             assert_eq!(socket.taken, whole);
             assert_eq!(backlog.bytes(), 0);
@@ -497,7 +359,7 @@ mod tests {
             assert_eq!(backlog.bytes(), left.len(), "after {room} bytes");
             socket.room = 100;
             socket.taken.clear();
-            backlog.write(&mut socket, &mut turn).expect("no error");
+            backlog.write(&mut socket, turn.scratch()).expect("no error");
             assert_eq!(socket.taken, left.as_bytes());
         }
     }
@@ -519,7 +381,7 @@ mod tests {
             backlog.drop_whole_frames();
             socket.room = 100;
             socket.taken.clear();
-            backlog.write(&mut socket, &mut turn).expect("no error");
+            backlog.write(&mut socket, turn.scratch()).expect("no error");
             assert_eq!(socket.taken, left.as_bytes(), "after {room} bytes");
         }
     }
