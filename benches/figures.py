@@ -1,83 +1,31 @@
-"""What is measured, against which floor, and what counts as good.
+"""What is measured of connections and direct messages, and the list of all figures.
 
-Each figure has two measurements of the same kind, one on a floor program and one on hivewire, that
-give one number each; the run takes them in turn and compares their medians.
+Most figures have two measurements of the same kind, one on a floor program and one on hivewire,
+that give one number each; the run takes them in turn and compares their medians.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from processes import BenchError, Server, Tools, await_line
+from chat_figures import CHAT_FIGURES
+from fanout_figures import FANOUT_FIGURES
+from figure import ONE_SHARD, Figure, Sample, Timing, cpu, fresh
+from processes import BenchError, await_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from processes import Server, Tools
 
-FANOUT_SUBSCRIBERS: Final = 10_000
 CONNECTS: Final = 10_000
 MESSAGE_CONNECTIONS: Final = 1_000
 ECHO_CONNECTIONS: Final = 100
+# As the swarm takes it, without what is in flight and its times.
+MESSAGES_LOAD: Final = ("messages", "-n", str(MESSAGE_CONNECTIONS), "--bytes", "100")
 IDLE_FEW, IDLE_MANY = 10_000, 50_000
 # The shortest interval that is granted; the memory is read when every connection had its turn.
 IDLE_SETTINGS: Final = {"HEARTBEAT__INTERVAL": "15s", "LIMITS__MAX_CONNECTIONS": "60000"}
-# What one file table holds: the node then runs one shard on its one core.
-ONE_SHARD: Final = {"LIMITS__MAX_CONNECTIONS": "15000"}
 HOLDING_SECONDS: Final = 300.0
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One measurement: the number that is compared, and everything else that was seen."""
-
-    value: float
-    seen: dict[str, Any] = field(default_factory=dict[str, Any])
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long a closed loop runs before and while it is measured, and an idle fleet rests."""
-
-    warm: float
-    seconds: float
-    rest: float
-
-    def words(self) -> list[str]:
-        """As the swarm takes them."""
-        return ["--warm", str(self.warm), "--seconds", str(self.seconds)]
-
-
-Measure: TypeAlias = "Callable[[Tools, Timing], Sample]"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A row of the report.
-
-    `bound` and `goal` are limits of hivewire / floor: upper ones, or lower ones where
-    `more_is_better`; with `absolute` they are limits of hivewire's own number.
-    """
-
-    name: str
-    title: str
-    unit: str
-    floor: Measure
-    node: Measure
-    bound: float
-    goal: float
-    more_is_better: bool = False
-    absolute: bool = False
-
-
-def _cpu(result: dict[str, Any]) -> Sample:
-    return Sample(result["load"]["server_cpu_us_per_operation"], result)
-
-
-def _rate(result: dict[str, Any]) -> Sample:
-    return Sample(result["load"]["operations_per_second"], result)
 
 
 # Echo
@@ -85,7 +33,7 @@ def _rate(result: dict[str, Any]) -> Sample:
 
 def _echo(tools: Tools, server: Server, timing: Timing) -> Sample:
     words = ["echo", "-n", str(ECHO_CONNECTIONS), "--path", "/", *timing.words()]
-    return _cpu(tools.run_swarm(server, *words))
+    return cpu(tools.run_swarm(server, *words))
 
 
 def echo_floor(tools: Tools, timing: Timing) -> Sample:
@@ -98,38 +46,6 @@ def echo_node(tools: Tools, timing: Timing) -> Sample:
     """The engine alone."""
     with tools.serve_echo() as server:
         return _echo(tools, server, timing)
-
-
-# Fan-out
-
-
-def _fanout(tools: Tools, server: Server, timing: Timing, in_flight: int) -> dict[str, Any]:
-    words = ["fanout", "-n", str(FANOUT_SUBSCRIBERS), "-w", str(in_flight), *timing.words()]
-    return tools.run_swarm(server, *words)
-
-
-def fanout_floor(tools: Tools, timing: Timing) -> Sample:
-    """One send a socket and publish."""
-    with tools.serve_floor("fanout") as server:
-        return _cpu(_fanout(tools, server, timing, 1))
-
-
-def fanout_node(tools: Tools, timing: Timing) -> Sample:
-    """The engine's subscription table, one publish at a time."""
-    with tools.serve_fanout() as server:
-        return _cpu(_fanout(tools, server, timing, 1))
-
-
-def fanout8_floor(tools: Tools, timing: Timing) -> Sample:
-    """Eight frames in one send."""
-    with tools.serve_floor("fanout", "--coalesce") as server:
-        return _rate(_fanout(tools, server, timing, 8))
-
-
-def fanout8_node(tools: Tools, timing: Timing) -> Sample:
-    """The same, eight publishes in flight."""
-    with tools.serve_fanout() as server:
-        return _rate(_fanout(tools, server, timing, 8))
 
 
 # Connect
@@ -148,13 +64,13 @@ def connect_floor(tools: Tools, _timing: Timing) -> Sample:
 
 def connect_new_node(tools: Tools, _timing: Timing) -> Sample:
     """Handshake, token and `connected`; the node has never seen the devices and stores them."""
-    with tools.serve_node(_fresh(tools.work / "data"), **ONE_SHARD) as server:
+    with tools.serve_node(fresh(tools.work / "data"), **ONE_SHARD) as server:
         return _connect(tools, server)
 
 
 def connect_known_node(tools: Tools, _timing: Timing) -> Sample:
     """The same for devices that come back."""
-    with tools.serve_node(_fresh(tools.work / "data"), **ONE_SHARD) as server:
+    with tools.serve_node(fresh(tools.work / "data"), **ONE_SHARD) as server:
         _connect(tools, server)
         return _connect(tools, server)
 
@@ -168,24 +84,23 @@ def _messages_floor(tools: Tools, timing: Timing, in_flight: int) -> Sample:
         words = ["--raw", "--path", "/{}", "-n", str(MESSAGE_CONNECTIONS), "-w", str(in_flight)]
         result = tools.run_swarm(server, "messages", *words, *timing.words())
     log.unlink(missing_ok=True)
-    return _cpu(result)
+    return cpu(result)
 
 
 def _messages_node(tools: Tools, timing: Timing, in_flight: int) -> Sample:
-    size = ["-n", str(MESSAGE_CONNECTIONS)]
-    with tools.serve_node(_fresh(tools.work / "data"), **ONE_SHARD) as server:
+    with tools.serve_node(fresh(tools.work / "data"), **ONE_SHARD) as server:
         # The devices become known first, so that what is counted below belongs to messages.
-        tools.run_swarm(server, "connect", *size)
+        tools.run_swarm(server, "connect", "-n", str(MESSAGE_CONNECTIONS))
         before = server.metrics()
-        words = ["-w", str(in_flight), "--bytes", "100", *timing.words()]
-        result = tools.run_swarm(server, "messages", *size, *words)
+        words = ["-w", str(in_flight), *timing.words()]
+        result = tools.run_swarm(server, *MESSAGES_LOAD, *words)
         after = server.metrics()
     names = {"syncs": "hivewire_commits_total", "puts": "hivewire_puts_total"}
     stored = result["load"]["answered_in_all"]
     result["per_message"] = {
         short: (after[name] - before[name]) / stored for short, name in names.items()
     }
-    return _cpu(result)
+    return cpu(result)
 
 
 def messages_floor(tools: Tools, timing: Timing) -> Sample:
@@ -248,11 +163,6 @@ def idle_node(tools: Tools, timing: Timing) -> Sample:
         return _slope(tools, server, timing)
 
 
-def _fresh(data: Path) -> Path:
-    shutil.rmtree(data, ignore_errors=True)
-    return data
-
-
 FIGURES: Final = (
     Figure(
         "echo",
@@ -263,25 +173,7 @@ FIGURES: Final = (
         bound=1.3,
         goal=1.15,
     ),
-    Figure(
-        "fanout",
-        "fan-out to 10,000, one publish at a time, CPU per delivery",
-        "µs",
-        fanout_floor,
-        fanout_node,
-        bound=1.15,
-        goal=1.05,
-    ),
-    Figure(
-        "fanout8",
-        "fan-out to 10,000, eight publishes in flight, deliveries/s (floor: eight in one send)",
-        "/s",
-        fanout8_floor,
-        fanout8_node,
-        bound=0.8,
-        goal=0.9,
-        more_is_better=True,
-    ),
+    *FANOUT_FIGURES,
     Figure(
         "connect",
         "connect with JWT until `connected`, devices known, CPU per connection",
@@ -328,4 +220,5 @@ FIGURES: Final = (
         goal=300,
         absolute=True,
     ),
+    *CHAT_FIGURES,
 )

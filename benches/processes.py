@@ -6,13 +6,15 @@ import json
 import os
 import re
 import select
+import shutil
 import subprocess
+import sys
 import time
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,6 +67,27 @@ class Tools:
     python: Path
     work: Path
     commands: dict[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def find(cls, work: Path) -> Self:
+        """The programs, built where cargo puts them, and `work` as a clean scratch directory."""
+        command = ["cargo", "metadata", "--format-version", "1", "--no-deps"]
+        here = Path(__file__).parent
+        metadata = subprocess.run(command, cwd=here, check=True, capture_output=True, text=True)
+        release = Path(json.loads(metadata.stdout)["target_directory"]) / "release"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        found = cls(
+            floor=release / "hivewire-floor",
+            swarm=release / "hivewire-swarm",
+            hivewire=Path(sys.executable).parent / "hivewire",
+            python=Path(sys.executable),
+            work=work,
+        )
+        for path in (found.floor, found.swarm):
+            if not path.exists():
+                raise BenchError(f"{path} is missing: cargo build --release -p {path.name}")
+        return found
 
     @contextmanager
     def serve_floor(self, mode: str, *options: str) -> Iterator[Server]:

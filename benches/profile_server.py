@@ -1,31 +1,34 @@
 """Where a message's time goes: `perf record` on the node under load, by thread and layer.
 
 Samples are classed by the object that the processor was in; the kernel's share belongs to the
-thread that called it. Alone: `profile_server.py PID [SECONDS]`.
+thread that called it. Alone: `profile_server.py --figures group channel` starts a node and its load
+for each of them, `profile_server.py --pid PID` looks at a process that runs.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from figures import ONE_SHARD
+from chat_figures import CHANNEL_LOAD, COMEBACK_LOAD, COMEBACK_SETTINGS, GROUP_LOAD, SYNC_LOAD
+from figure import ONE_SHARD, fresh
+from figures import FIGURES, MESSAGES_LOAD
+from processes import BenchError, Tools, await_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from processes import Tools
+    from collections.abc import Iterable, Sequence
 
 FREQUENCY: Final = "1499"
 SECONDS: Final = 5.0
 TOP: Final = 15
+STANDING_SECONDS: Final = 300.0
 LAYERS: Final = ("kernel", "engine", "Python", "RocksDB", "libc", "other")
 # The first pattern that an object's path matches names its layer.
 OBJECTS: Final = (
@@ -39,6 +42,35 @@ SAMPLE: Final = re.compile(
     r"^\s*(?P<name>.*?)\s+(?P<pid>\d+)/(?P<tid>\d+)\s+"
     r"[0-9a-f]+ (?P<symbol>.*) \((?P<object>[^()]*)\)$"
 )
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is put on a node while it is watched."""
+
+    title: str
+    words: tuple[str, ...]
+    settings: dict[str, str] = field(default_factory=lambda: ONE_SHARD)
+    """Of the node."""
+    begins: str = "measuring"
+    """The line of the swarm after which to watch."""
+    seconds: float = SECONDS
+    """How long to watch."""
+
+
+# A loop goes on for longer than it is watched; a job is watched for less than it takes.
+LOOP: Final = ("--warm", "2", "--seconds", str(SECONDS + 2))
+LOADS: Final = {
+    "messages": Load("Messages, 1 in flight", (*MESSAGES_LOAD, "-w", "1", *LOOP)),
+    "messages8": Load("Messages, 8 in flight", (*MESSAGES_LOAD, "-w", "8", *LOOP)),
+    "group": Load("Groups of 100", (*GROUP_LOAD, *LOOP)),
+    "channel": Load("A channel with 10,000 readers", (*CHANNEL_LOAD, *LOOP)),
+    # Those who were away come back when what they missed has been written.
+    "sync": Load("Sync of 1,000 missed events", SYNC_LOAD, begins="coming back", seconds=1),
+    "comeback": Load(
+        "50,000 users come back", COMEBACK_LOAD, COMEBACK_SETTINGS, begins="coming back", seconds=4
+    ),
+}
 
 
 @dataclass
@@ -113,32 +145,49 @@ def table(profile: Profile) -> str:
     return "\n".join(rows) + "\n"
 
 
-def sections(tools: Tools) -> list[str]:
-    """The report's part: a node under the message load, with one and with eight in flight."""
+def sections(tools: Tools, figures: Sequence[str]) -> list[str]:
+    """The report's part: a node under the load of each of these figures that has one here."""
     if shutil.which("perf") is None:
         return ["## Where the time goes\n\n`perf` is not installed (Debian: linux-perf).\n"]
     parts = ["## Where the time goes\n\nPercent of the server's samples (`perf record`).\n"]
-    for in_flight in (1, 8):
+    for load in (LOADS[name] for name in figures if name in LOADS):
         try:
-            text = table(_under_load(tools, in_flight))
-        except subprocess.CalledProcessError as error:
-            text = f"perf failed: {error.stderr}\n"
-        parts.append(f"### Messages, {in_flight} in flight\n\n{text}")
-    return parts
+            text = table(_under_load(tools, load))
+        except (BenchError, subprocess.CalledProcessError) as error:
+            text = f"perf failed: {getattr(error, 'stderr', error)}\n"
+        parts.append(f"### {load.title}\n\n{text}")
+    return parts if len(parts) > 1 else []
 
 
-def _under_load(tools: Tools, in_flight: int) -> Profile:
-    data = tools.work / "profile"
-    shutil.rmtree(data, ignore_errors=True)
-    words = ["messages", "-n", "1000", "-w", str(in_flight), "--bytes", "100", "--warm", "0"]
+def _under_load(tools: Tools, load: Load) -> Profile:
     with (
-        tools.serve_node(data, **ONE_SHARD) as server,
-        tools.swarm_holding(server, *words, "--seconds", str(SECONDS + 4)),
+        tools.serve_node(fresh(tools.work / "profile"), **load.settings) as server,
+        tools.swarm_holding(server, *load.words) as swarm,
     ):
-        # The fleet stands after a second or two.
-        subprocess.run(["sleep", "3"], check=True)
-        return record(server.pid, SECONDS)
+        await_line(swarm.stdout, load.begins, STANDING_SECONDS)
+        return record(server.pid, load.seconds)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--pid", type=int, help="a process that runs")
+    names = [figure.name for figure in FIGURES if figure.name in LOADS]
+    what.add_argument(
+        "--figures", nargs="+", choices=names, metavar="FIGURE", help=", ".join(names)
+    )
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="how long to watch --pid")
+    options = parser.parse_args()
+    if options.pid is not None:
+        print(table(record(options.pid, options.seconds)))
+    else:
+        work = Path(tempfile.mkdtemp(prefix="profile-", dir=Path(__file__).parent / "results"))
+        try:
+            print("\n".join(sections(Tools.find(work), options.figures)))
+        finally:
+            shutil.rmtree(work)
 
 
 if __name__ == "__main__":
-    print(table(record(int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else SECONDS)))
+    main()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import asdict
@@ -20,11 +19,12 @@ from typing import TYPE_CHECKING, Final
 import machine
 import profile_server
 import summary
-from figures import FIGURES, Timing
+from figure import Timing
+from figures import FIGURES
 from processes import BenchError, Tools
 
 if TYPE_CHECKING:
-    from figures import Figure, Measure, Sample
+    from figure import Figure, Measure, Sample
 
 HERE: Final = Path(__file__).resolve().parent
 RESULTS: Final = HERE / "results"
@@ -39,35 +39,20 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round")
     parser.add_argument("--rounds", type=int, help=f"rounds of floor and hivewire ({ROUNDS})")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="FIGURE")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=names,
+        default=names,
+        metavar="FIGURE",
+        help=f"only these of: {', '.join(names)}",
+    )
     parser.add_argument("--floor-only", action="store_true", help="leave hivewire out")
     parser.add_argument("--no-profile", action="store_true", help="leave the perf table out")
     parser.add_argument(
         "--output", type=Path, help="the page (benches/README.md; none with --only)"
     )
     return parser.parse_args()
-
-
-def tools() -> Tools:
-    """The programs, built where cargo puts them, and a clean scratch directory."""
-    command = ["cargo", "metadata", "--format-version", "1", "--no-deps"]
-    text = subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True).stdout
-    release = Path(json.loads(text)["target_directory"]) / "release"
-    bin_ = Path(sys.executable).parent
-    work = RESULTS / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    found = Tools(
-        floor=release / "hivewire-floor",
-        swarm=release / "hivewire-swarm",
-        hivewire=bin_ / "hivewire",
-        python=Path(sys.executable),
-        work=work,
-    )
-    for path in (found.floor, found.swarm):
-        if not path.exists():
-            raise BenchError(f"{path} is missing: cargo build --release -p {path.name}")
-    return found
 
 
 def measure(options: argparse.Namespace, kit: Tools) -> list[summary.Rounds]:
@@ -78,17 +63,26 @@ def measure(options: argparse.Namespace, kit: Tools) -> list[summary.Rounds]:
     for number in range(1, count + 1):
         for one in rounds:
             print(f"round {number}/{count} {one.figure.name}", flush=True)
-            floor = attempt("floor", one.figure, one.figure.floor, kit, timing)
-            node = (
-                None
-                if options.floor_only
-                else attempt("node", one.figure, one.figure.node, kit, timing)
-            )
-            # A round counts when both sides were measured: ratios are taken within a round.
-            if floor is not None and (node is not None or options.floor_only):
-                one.floor.append(floor)
-                one.node += [node] if node is not None else []
+            take_round(one, options, kit, timing)
     return rounds
+
+
+def take_round(
+    one: summary.Rounds, options: argparse.Namespace, kit: Tools, timing: Timing
+) -> None:
+    """Both sides of a figure, once. A round counts when all of them were measured."""
+    sides = [("floor", one.figure.floor, one.floor)]
+    if not options.floor_only:
+        sides.append(("node", one.figure.node, one.node))
+    taken = [
+        (attempt(side, one.figure, take, kit, timing), samples)
+        for side, take, samples in sides
+        if take is not None
+    ]
+    if all(sample is not None for sample, _ in taken):
+        for sample, samples in taken:
+            if sample is not None:
+                samples.append(sample)
 
 
 def attempt(side: str, figure: Figure, take: Measure, kit: Tools, timing: Timing) -> Sample | None:
@@ -125,7 +119,7 @@ def main() -> int:
     """Run; 0 when every measured figure is within its bound."""
     options = arguments()
     try:
-        kit = tools()
+        kit = Tools.find(RESULTS / "work")
     except BenchError as error:
         print(error, file=sys.stderr)
         return 2
@@ -137,7 +131,8 @@ def main() -> int:
         about["kernel settings"] = "; ".join(problems)
     rounds = measure(options, kit)
     print(f"raw figures: {save(about, rounds)}")
-    sections = [] if options.floor_only or options.no_profile else profile_server.sections(kit)
+    quiet = options.floor_only or options.no_profile
+    sections = [] if quiet else profile_server.sections(kit, options.only)
     whole = len(rounds) == len(FIGURES)
     output = options.output or (HERE / "README.md" if whole else None)
     text = summary.page(about, rounds, kit.commands, sections)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from figures import Figure, Sample
+    from figure import Figure, Sample
 
 INTRODUCTION: Final = """\
 # Benchmarks
@@ -28,11 +28,34 @@ A send over loopback carries the receiver's share of TCP as well, for floor and 
 MESSAGES_HEAD: Final = """\
 ## Messages: latency, syncs, puts
 
-Medians of the rounds. Latency is the client's: from the send to its answer, and to its delivery.
+Medians of the rounds. Latency is the client's: from the send to its answer, and to its delivery
+(in groups to each member, in channels to the last reader). In groups and channels an operation is a
+delivery.
 
-| figure | server | messages/s | answer p50 / p99 ms | delivery p50 / p99 ms \
+| figure | server | operations/s | answer p50 / p99 ms | delivery p50 / p99 ms \
 | syncs a message | puts a message | server, client core busy |
 |---|---|---|---|---|---|---|---|"""
+AWAY_HEAD: Final = """\
+## Users who come back, devices that flap
+
+Medians of the rounds.
+
+| figure | what | |
+|---|---|---|"""
+AWAY_ROWS: Final = (
+    ("sync", "events/s, all users together", ("load", "operations_per_second"), 1),
+    ("sync", "seconds until the last one is live", ("load", "seconds"), 1),
+    ("sync", "a page of 500, p50, ms", ("latency_us", "page", "p50"), 1e-3),
+    ("comeback", "seconds until the last one is live", ("ramp", "seconds"), 1),
+    ("comeback", "users live per second", ("ramp", "connections_per_second"), 1),
+    ("comeback", "from the first packet to live, p50, s", ("ramp", "latency_us", "p50"), 1e-6),
+    ("comeback", "the same, p99, s", ("ramp", "latency_us", "p99"), 1e-6),
+    ("flap", "times that a device came back", ("counts", "returns"), 1),
+    ("flap", "presence changes pushed while they flap", ("counts", "changes_while_flapping"), 1),
+    ("flap", "changes pushed when all have left", ("counts", "changes_of_leaving"), 1),
+    ("flap", "pushes that carried them", ("counts", "pushes_of_leaving"), 1),
+    ("flap", "seconds until everybody was told", ("load", "finish_seconds"), 1),
+)
 COMMANDS_HEAD: Final = """\
 ## Commands
 
@@ -56,7 +79,7 @@ class Rounds:
         A ratio is the median of the rounds' ratios: what disturbs the machine for a minute then
         disturbs both sides of one round, not one side of the figure.
         """
-        if self.figure.absolute:
+        if self.figure.absolute or self.figure.floor is None:
             values = [sample.value for sample in self.node]
         else:
             pairs = zip(self.node, self.floor, strict=False)
@@ -64,11 +87,15 @@ class Rounds:
         return median(values) if values else None
 
     def verdict(self) -> str:
-        """`goal`, `bound` or **no**."""
+        """`goal`, `bound` or **no**; `told` where nothing is asked for."""
         judged = self.judged()
         if judged is None:
             return "not measured"
-        for word, limit in (("goal", self.figure.goal), ("bound", self.figure.bound)):
+        limits = (("goal", self.figure.goal), ("bound", self.figure.bound))
+        asked = [(word, limit) for word, limit in limits if limit is not None]
+        if not asked:
+            return "told"
+        for word, limit in asked:
             if judged >= limit if self.figure.more_is_better else judged <= limit:
                 return word
         return "**no**"
@@ -82,7 +109,7 @@ def page(
 ) -> str:
     """The whole of benches/README.md."""
     rounds = list(rounds)
-    parts = [INTRODUCTION, _machine(machine), _figures(rounds), _messages(rounds)]
+    parts = [INTRODUCTION, _machine(machine), _figures(rounds), _messages(rounds), _away(rounds)]
     parts += [*sections, _commands(commands)]
     return "\n".join(part for part in parts if part)
 
@@ -99,15 +126,21 @@ def _figures(rounds: list[Rounds]) -> str:
     ]
     for one in rounds:
         figure, judged = one.figure, one.judged()
-        sign = "≥" if figure.more_is_better else "≤"
-        times = "" if figure.absolute else TIMES
-        ratio = "-" if judged is None or figure.absolute else f"{judged:.2f}{TIMES}"
+        absolute = figure.absolute or figure.floor is None
+        ratio = "-" if judged is None or absolute else f"{judged:.2f}{TIMES}"
         cells = [
             *(figure.title, figure.unit, _spread(one.floor), _spread(one.node), ratio),
-            *(f"{sign} {figure.bound:g}{times}", f"{sign} {figure.goal:g}{times}", one.verdict()),
+            *(_limit(figure, figure.bound), _limit(figure, figure.goal), one.verdict()),
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
+
+
+def _limit(figure: Figure, limit: float | None) -> str:
+    if limit is None:
+        return "-"
+    sign = "≥" if figure.more_is_better else "≤"
+    return f"{sign} {limit:g}{'' if figure.absolute or figure.floor is None else TIMES}"
 
 
 def _spread(samples: list[Sample]) -> str:
@@ -125,33 +158,55 @@ def number(value: float) -> str:
 
 
 def _messages(rounds: list[Rounds]) -> str:
-    """Latency, syncs and puts of the message figures."""
-    chosen = [one for one in rounds if one.figure.name.startswith("messages")]
+    """Latency, syncs and puts of the figures in which messages are sent."""
     rows = list[str]()
-    for one in chosen:
+    for one in rounds:
         sides = ((one.floor, "relay floor"), (one.node, "hivewire"))
-        rows += [_message_row(one.figure.name, side, all_) for all_, side in sides if all_]
+        rows += [_message_row(one.figure.name, side, all_) for all_, side in sides if _sends(all_)]
     if not rows:
         return ""
     return "\n".join([MESSAGES_HEAD, *rows]) + "\n"
 
 
-def _message_row(name: str, side: str, samples: list[Sample]) -> str:
-    def of(*path: str) -> float | None:
-        found = [_at(sample.seen, path) for sample in samples]
-        values = [value for value in found if value is not None]
-        return median(values) if values else None
+def _sends(samples: list[Sample]) -> bool:
+    return bool(samples) and _median(samples, "latency_us", "answer", "p50") is not None
 
-    def ms(kind: str) -> str:
-        pair = (of("latency_us", kind, "p50"), of("latency_us", kind, "p99"))
+
+def _message_row(name: str, side: str, samples: list[Sample]) -> str:
+    def ms(*kinds: str) -> str:
+        kind = next((kind for kind in kinds if _median(samples, "latency_us", kind, "p50")), "")
+        pair = [_median(samples, "latency_us", kind, at) for at in ("p50", "p99")]
         return " / ".join(_or_dash(None if us is None else us / 1000) for us in pair)
 
+    def of(*path: str) -> str:
+        return _or_dash(_median(samples, *path))
+
     cells = [
-        *(name, side, _or_dash(of("load", "operations_per_second")), ms("answer"), ms("delivery")),
-        *(_or_dash(of("per_message", "syncs")), _or_dash(of("per_message", "puts"))),
-        f"{_or_dash(of('load', 'server_busy'))}, {_or_dash(of('load', 'client_busy'))}",
+        *(name, side, of("load", "operations_per_second"), ms("answer")),
+        *(ms("delivery", "everywhere"), of("per_message", "syncs"), of("per_message", "puts")),
+        f"{of('load', 'server_busy')}, {of('load', 'client_busy')}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _away(rounds: list[Rounds]) -> str:
+    """What else is worth knowing of users who were away, and of presence."""
+    by_name = {one.figure.name: one for one in rounds}
+    rows = list[str]()
+    for name, what, path, scale in AWAY_ROWS:
+        if name in by_name:
+            value = _median(by_name[name].node, *path)
+            rows.append(
+                f"| {name} | {what} | {_or_dash(None if value is None else value * scale)} |"
+            )
+    return "\n".join([AWAY_HEAD, *rows]) + "\n" if rows else ""
+
+
+def _median(samples: list[Sample], *path: str) -> float | None:
+    """Of what was seen under this path; `None` where nothing was."""
+    found = [_at(sample.seen, path) for sample in samples]
+    values = [value for value in found if value is not None]
+    return median(values) if values else None
 
 
 def _at(seen: Mapping[str, Any], path: Iterable[str]) -> float | None:

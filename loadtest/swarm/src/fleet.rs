@@ -1,49 +1,94 @@
-//! The run: threads, phases, the measured window.
+//! The run: its acts, and the threads and scenarios of each.
 
-use std::io::Read as _;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, ScopedJoinHandle};
-use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::{Map, Value, json};
 
-use crate::cli::{self, Cli, Load};
-use crate::clock::{self, Clock};
-use crate::login::{Login, Session};
+use crate::cli::{self, Cli, Past};
+use crate::clock;
+use crate::conductor::{self, Measured, float};
+use crate::login::{Login, Resume, Session};
 use crate::objects::Scanner;
 use crate::procfs;
 use crate::report::{Faults, Histogram, Report, histogram, percentiles, tell};
-use crate::scenario::{Center, Dialect, Echo, Fanout, Hold, Messages, Outcome, Scenario};
-use crate::worker::{self, Phase, Shared};
+use crate::scenario::{
+    Absent, Center, Channel, Crowd, Dialect, Echo, Fanout, Fill, Flap, Group, Hold, Messages,
+    Outcome, Plan, Scenario, Sync,
+};
+use crate::shared::{Phase, Shared};
+use crate::worker;
 
 /// Descriptors of a thread that are not connections.
 const SPARE_FILES: u64 = 64;
-/// How long what is under way may take to arrive after the end.
-const DRAIN: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(2);
 
-/// Runs the scenario from the first connection to the last answer.
+/// Runs the scenario's acts one after the other; the last one's report is the run's.
 pub(crate) fn run(cli: &Cli) -> Result<Report, String> {
-    let lines = lines(cli)?;
-    let ranges = ranges(lines, cli.fleet.threads)?;
-    let shared = Shared {
-        fleet: cli.fleet.clone(),
-        login: login(cli)?,
-        clock: Clock::start(),
-        threads: ranges.len(),
-        phase: AtomicU8::new(Phase::Ramp as u8),
-        ready: AtomicUsize::new(0),
-        lost: AtomicUsize::new(0),
-        last_ready: AtomicU64::new(0),
-        settled: AtomicUsize::new(0),
-        operations: AtomicU64::new(0),
-        deliveries: AtomicU64::new(0),
-        broken: AtomicBool::new(false),
+    let mut before = Vec::new();
+    let mut faults = Faults::default();
+    let mut acts = acts(cli);
+    let last = acts.pop().unwrap_or_else(|| cli.clone());
+    for act in acts {
+        let report = perform(&act)?;
+        let field = |name| report.fields.get(name).cloned().unwrap_or_default();
+        before.push(json!({ "scenario": field("scenario"), "load": field("load") }));
+        faults.merge(report.faults);
+    }
+    if !before.is_empty() {
+        tell(&format!("coming back {}", last.fleet.connections));
+    }
+    let mut report = perform(&last)?;
+    if !before.is_empty() {
+        report.fields.insert("before".to_owned(), Value::Array(before));
+    }
+    report.faults.merge(faults);
+    Ok(report)
+}
+
+/// What has to happen before the users come back, and their coming back.
+fn acts(cli: &Cli) -> Vec<Cli> {
+    let Cli { scenario, fleet } = cli;
+    let fill = |missed, past: &Past| {
+        let absent = fleet.connections;
+        let scenario = cli::Scenario::Fill { absent, each: missed, bytes: past.bytes };
+        let writers = cli::Fleet {
+            connections: past.writers,
+            first: fleet.first + absent,
+            concurrency: None,
+            ..fleet.clone()
+        };
+        Cli { scenario, fleet: writers }
     };
+    match scenario {
+        cli::Scenario::Sync { missed, past, .. } if !past.filled => {
+            vec![fill(*missed, past), cli.clone()]
+        }
+        cli::Scenario::Comeback { missed, past } => {
+            let concurrency = fleet.concurrency.or(Some(fleet.connections));
+            let all = Cli {
+                scenario: scenario.clone(),
+                fleet: cli::Fleet { concurrency, ..fleet.clone() },
+            };
+            // Their devices become known, with a cursor at the head.
+            let scenario = cli::Scenario::Connect { hold: 0.0 };
+            let fleet = cli::Fleet { concurrency: None, ..fleet.clone() };
+            let first = Cli { scenario, fleet };
+            if past.filled { vec![all] } else { vec![first, fill(*missed, past), all] }
+        }
+        _ => vec![cli.clone()],
+    }
+}
+
+/// Runs one act from the first connection to the last answer.
+fn perform(cli: &Cli) -> Result<Report, String> {
+    let lines = lines(cli)?;
+    let ranges = ranges(lines, unit(cli), cli.fleet.threads)?;
+    let shared = Shared::new(cli.fleet.clone(), login(cli)?, ranges.len());
     let mut scenarios = scenarios(cli, &ranges)?;
+    let steps = scenarios.first().map_or(0, |scenario| scenario.steps());
     thread::scope(|scope| {
         let threads: Vec<Thread<'_>> = ranges
             .into_iter()
@@ -57,10 +102,10 @@ pub(crate) fn run(cli: &Cli) -> Result<Report, String> {
                 })
             })
             .collect();
-        let measured = conduct(cli, &shared, lines);
+        let measured = conductor::conduct(cli, &shared, lines, steps);
         shared.phase.store(Phase::Stop as u8, Relaxed);
-        let outcomes = join(threads);
-        Ok(report(cli, &shared, &measured, outcomes?))
+        let outcomes = join(threads)?;
+        Ok(report(cli, &shared, &measured?, outcomes))
     })
 }
 
@@ -74,23 +119,47 @@ fn join(threads: Vec<Thread<'_>>) -> Result<Vec<Outcome>, String> {
 /// How many connections the scenario has.
 fn lines(cli: &Cli) -> Result<usize, String> {
     let asked = cli.fleet.connections;
+    if asked == 0 {
+        return Err("no connections".to_owned());
+    }
+    if cli.fleet.raw && cli.scenario.needs_objects() {
+        return Err(format!("{} has no --raw", cli.scenario.name()));
+    }
     match cli.scenario {
         cli::Scenario::Messages { .. } if !asked.is_multiple_of(2) => {
             Err("messages needs an even number of connections".to_owned())
         }
-        cli::Scenario::Fanout(_) => Ok(asked + 1),
-        _ if asked == 0 => Err("no connections".to_owned()),
+        cli::Scenario::Group(groups) if groups.size == 0 || !asked.is_multiple_of(groups.size) => {
+            Err("group needs a multiple of --size connections".to_owned())
+        }
+        cli::Scenario::Group(groups) if groups.senders == 0 || groups.senders > groups.size => {
+            Err("--senders are members: between 1 and --size".to_owned())
+        }
+        cli::Scenario::Fill { absent, .. } if absent > cli.fleet.first => {
+            Err("the absent users are numbered below --first: it must be at least --absent".into())
+        }
+        cli::Scenario::Flap(flaps) if flaps.watch == 0 => Err("--watch is at least 1".to_owned()),
+        cli::Scenario::Flap(_) => Ok(asked + crowd(cli).map_or(0, |crowd| crowd.watchers())),
+        cli::Scenario::Fanout(_) | cli::Scenario::Channel { .. } => Ok(asked + 1),
         _ => Ok(asked),
     }
 }
 
-/// The connections of each thread, pairs never split, within what a file table holds.
-fn ranges(lines: usize, threads: usize) -> Result<Vec<Range<usize>>, String> {
+/// How many connections belong into the same thread.
+fn unit(cli: &Cli) -> usize {
+    match cli.scenario {
+        cli::Scenario::Group(groups) => groups.size,
+        _ => 2,
+    }
+}
+
+/// The connections of each thread, units never split, within what a file table holds.
+fn ranges(lines: usize, unit: usize, threads: usize) -> Result<Vec<Range<usize>>, String> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|e| format!("getrlimit: {e}"))?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(|e| format!("setrlimit: {e}"))?;
     let table = usize::try_from(hard.saturating_sub(SPARE_FILES)).unwrap_or(usize::MAX).max(2);
     let threads = if threads == 0 { lines.div_ceil(table) } else { threads };
-    let each = lines.div_ceil(threads).next_multiple_of(2);
+    let each = lines.div_ceil(threads).next_multiple_of(unit);
     if each > table {
         return Err(format!("{each} connections a thread, but only {hard} open files: --threads"));
     }
@@ -98,148 +167,74 @@ fn ranges(lines: usize, threads: usize) -> Result<Vec<Range<usize>>, String> {
 }
 
 fn login(cli: &Cli) -> Result<Login, String> {
-    Ok(match cli.scenario {
-        cli::Scenario::Fanout(_) => Login::Subscribe { publisher: cli.fleet.first },
-        cli::Scenario::Echo(_) => Login::Raw,
-        _ if cli.fleet.raw => Login::Raw,
-        _ => Login::Session(Box::new(Session::new(&cli.fleet)?)),
-    })
+    let resume = match cli.scenario {
+        cli::Scenario::Fanout(_) => {
+            return Ok(Login::Subscribe { publisher: cli.fleet.first });
+        }
+        cli::Scenario::Echo(_) => return Ok(Login::Raw),
+        _ if cli.fleet.raw => return Ok(Login::Raw),
+        cli::Scenario::Sync { .. } => Resume::Beginning,
+        cli::Scenario::Comeback { .. } => Resume::Page(100),
+        _ => Resume::Stored,
+    };
+    Ok(Login::Session(Box::new(Session::new(&cli.fleet, resume)?)))
+}
+
+fn crowd(cli: &Cli) -> Option<Crowd> {
+    let cli::Scenario::Flap(flaps) = cli.scenario else { return None };
+    let cli::Fleet { prefix, first, connections, .. } = &cli.fleet;
+    Some(Crowd { prefix: prefix.clone(), first: *first, devices: *connections, flaps })
 }
 
 /// One scenario per thread.
 fn scenarios(cli: &Cli, ranges: &[Range<usize>]) -> Result<Vec<Box<dyn Scenario>>, String> {
     let center = Center::new(cli.fleet.connections)?;
     let run = clock::nonce();
-    let dialect = || {
-        let prefix = cli.fleet.prefix.clone();
-        if cli.fleet.raw {
-            Dialect::Raw
-        } else {
-            Dialect::Objects { scanner: Box::new(Scanner::new()), prefix }
-        }
-    };
-    let make = |range: &Range<usize>| -> Box<dyn Scenario> {
-        let size = range.len();
-        match &cli.scenario {
-            cli::Scenario::Connect { .. } | cli::Scenario::Idle { .. } => Box::new(Hold::new()),
-            cli::Scenario::Echo(load) => Box::new(Echo::new(size, load.in_flight, load.bytes)),
-            cli::Scenario::Fanout(load) => {
-                let (center, publishes) = (Arc::clone(&center), range.start == 0);
-                Box::new(Fanout::new(center, size, publishes, load.in_flight, load.bytes))
-            }
-            cli::Scenario::Messages { load, ack_every } => {
-                let numbers = (cli.fleet.first + range.start, size);
-                Box::new(Messages::new(dialect(), numbers, load, *ack_every, run))
-            }
-        }
-    };
-    Ok(ranges.iter().map(make).collect())
+    Ok(ranges.iter().map(|range| scenario(cli, range, &center, run)).collect())
 }
 
-/// What was seen from outside the threads.
-#[derive(Default)]
-struct Measured {
-    connected: usize,
-    ramp_seconds: f64,
-    ramp_cpu_us: Option<f64>,
-    load: Map<String, Value>,
-}
-
-/// The phases, one after the other.
-fn conduct(cli: &Cli, shared: &Shared, lines: usize) -> Measured {
-    let before = cli.fleet.server_pid.and_then(procfs::cpu_ns);
-    let timeout = cli.fleet.ramp_timeout * 1_000_000_000;
-    while shared.ready.load(Relaxed) + shared.lost.load(Relaxed) < lines {
-        if shared.broken.load(Relaxed) || shared.clock.now() > timeout {
-            break;
+fn scenario(cli: &Cli, range: &Range<usize>, center: &Arc<Center>, run: u32) -> Box<dyn Scenario> {
+    let cli::Fleet { prefix, first, connections, raw, .. } = &cli.fleet;
+    let (size, publishes) = (range.len(), range.start == 0);
+    let numbers = (first + range.start, size);
+    match &cli.scenario {
+        cli::Scenario::Connect { .. } | cli::Scenario::Idle { .. } => Box::new(Hold::new(None)),
+        cli::Scenario::Comeback { missed, .. } => Box::new(Hold::new(Some(*missed))),
+        cli::Scenario::Echo(load) => Box::new(Echo::new(size, load.in_flight, load.bytes)),
+        cli::Scenario::Fanout(load) => {
+            let center = Arc::clone(center);
+            Box::new(Fanout::new(center, size, publishes, load.in_flight, load.bytes))
         }
-        thread::sleep(POLL);
-    }
-    let after = cli.fleet.server_pid.and_then(procfs::cpu_ns);
-    let connected = shared.ready.load(Relaxed);
-    let mut measured = Measured {
-        connected,
-        ramp_seconds: seconds(shared.last_ready.load(Relaxed)),
-        ramp_cpu_us: before.zip(after).map(|(before, after)| micros(after - before)),
-        load: Map::new(),
-    };
-    if shared.broken.load(Relaxed) {
-        return measured;
-    }
-    shared.phase.store(Phase::Run as u8, Relaxed);
-    match (&cli.scenario, cli.scenario.load()) {
-        (_, Some(load)) => measured.load = window(cli, shared, load),
-        (cli::Scenario::Connect { hold }, _) => hold_for(connected, Some(*hold)),
-        (cli::Scenario::Idle { hold }, _) => hold_for(connected, *hold),
-        _ => {}
-    }
-    measured
-}
-
-/// Holds for so many seconds, or until standard input ends.
-fn hold_for(connected: usize, hold: Option<f64>) {
-    tell(&format!("holding {connected}"));
-    match hold {
-        Some(hold) => thread::sleep(Duration::from_secs_f64(hold.max(0.0))),
-        None => {
-            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        cli::Scenario::Messages { load, ack_every } => {
+            let prefix = prefix.clone();
+            let objects = || Dialect::Objects { scanner: Box::new(Scanner::new()), prefix };
+            let dialect = if *raw { Dialect::Raw } else { objects() };
+            Box::new(Messages::new(dialect, numbers, load, *ack_every, run))
+        }
+        cli::Scenario::Group(groups) => Box::new(Group::new(*groups, prefix, numbers, run)),
+        cli::Scenario::Channel { load, absent } => {
+            let (prefix, members) = (prefix.clone(), connections + absent);
+            let plan = Plan { prefix, first: *first, members, run };
+            Box::new(Channel::new(plan, Arc::clone(center), size, publishes, *load))
+        }
+        cli::Scenario::Sync { missed, limit, .. } => Box::new(Sync::new(size, *limit, *missed)),
+        cli::Scenario::Fill { absent: users, each, bytes } => {
+            let (users, each, bytes) = (*users, *each, *bytes);
+            let absent = Absent { first: first - users, users, each, bytes };
+            Box::new(Fill::new(absent, prefix, *first, (range.clone(), *connections), run))
+        }
+        cli::Scenario::Flap(flaps) => {
+            let (prefix, devices) = (prefix.clone(), *connections);
+            let crowd = Crowd { prefix, first: *first, devices, flaps: *flaps };
+            Box::new(Flap::new(crowd, range.clone()))
         }
     }
-}
-
-/// Everything that is read at both ends of the window.
-struct Reading {
-    at: u64,
-    operations: u64,
-    deliveries: u64,
-    server: Option<u64>,
-    client: u64,
-}
-
-fn read(cli: &Cli, shared: &Shared) -> Reading {
-    Reading {
-        at: shared.clock.now(),
-        operations: shared.operations.load(Relaxed),
-        deliveries: shared.deliveries.load(Relaxed),
-        server: cli.fleet.server_pid.and_then(procfs::cpu_ns),
-        client: procfs::own_cpu_ns(),
-    }
-}
-
-/// Warms up, measures, lets everything arrive.
-fn window(cli: &Cli, shared: &Shared, load: Load) -> Map<String, Value> {
-    thread::sleep(Duration::from_secs_f64(load.warm.max(0.0)));
-    shared.phase.store(Phase::Measure as u8, Relaxed);
-    let start = read(cli, shared);
-    thread::sleep(Duration::from_secs_f64(load.seconds.max(0.1)));
-    let end = read(cli, shared);
-    shared.phase.store(Phase::Drain as u8, Relaxed);
-    let deadline = shared.clock.now() + u64::try_from(DRAIN.as_nanos()).unwrap_or_default();
-    while shared.settled.load(Relaxed) < shared.threads && shared.clock.now() < deadline {
-        thread::sleep(POLL);
-    }
-    let elapsed = seconds(end.at - start.at);
-    let operations = end.operations - start.operations;
-    let server = start.server.zip(end.server).map(|(start, end)| micros(end - start));
-    let each = float(operations.max(1));
-    let mut fields = Map::new();
-    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    put("in_flight", json!(load.in_flight));
-    put("bytes", json!(load.bytes));
-    put("seconds", json!(elapsed));
-    put("operations", json!(operations));
-    put("operations_per_second", json!(float(operations) / elapsed));
-    put("answered_in_all", json!(shared.operations.load(Relaxed)));
-    put("deliveries", json!(end.deliveries - start.deliveries));
-    put("server_cpu_us_per_operation", json!(server.map(|us| us / each)));
-    put("server_busy", json!(server.map(|us| us / 1e6 / elapsed)));
-    put("client_busy", json!(micros(end.client - start.client) / 1e6 / elapsed));
-    fields
 }
 
 fn report(cli: &Cli, shared: &Shared, measured: &Measured, outcomes: Vec<Outcome>) -> Report {
     let mut connect_times = histogram();
     let mut latencies: Vec<(&str, Histogram)> = Vec::new();
+    let mut counts = Map::new();
     let mut faults = Faults::default();
     for outcome in outcomes {
         let _ = connect_times.add(&outcome.connect_times);
@@ -250,6 +245,10 @@ fn report(cli: &Cli, shared: &Shared, measured: &Measured, outcomes: Vec<Outcome
                 }
                 None => latencies.push((name, times)),
             }
+        }
+        for (name, count) in outcome.counts {
+            let before = counts.get(name).and_then(Value::as_u64).unwrap_or_default();
+            counts.insert(name.to_owned(), json!(before + count));
         }
         faults.merge(outcome.faults);
     }
@@ -269,21 +268,9 @@ fn report(cli: &Cli, shared: &Shared, measured: &Measured, outcomes: Vec<Outcome
         "latency_us": latencies.iter()
             .map(|(name, times)| ((*name).to_owned(), percentiles(times, 1000.0)))
             .collect::<Map<_, _>>(),
+        "counts": counts,
         "server_rss_kib": cli.fleet.server_pid.and_then(procfs::rss_kib),
     });
     let Value::Object(fields) = fields else { unreachable!("json! of braces is an object") };
     Report { fields, faults }
-}
-
-fn seconds(nanos: u64) -> f64 {
-    float(nanos) / 1e9
-}
-
-fn micros(nanos: u64) -> f64 {
-    float(nanos) / 1e3
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts and times are far below 2^53")]
-fn float(value: u64) -> f64 {
-    value as f64
 }

@@ -3,11 +3,12 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{setsockopt, sockopt};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// How long a full socket buffer may stay full, in milliseconds.
 const STALL_MS: u16 = 5_000;
@@ -23,14 +24,19 @@ pub(crate) enum State {
     LoggingIn,
     /// It takes part.
     Ready,
+    /// It was lost on purpose and will come back.
+    Away,
     /// It ended.
     Gone,
 }
 
 /// A connection.
 pub(crate) struct Line {
-    stream: TcpStream,
+    /// `None` while it is away.
+    stream: Option<TcpStream>,
     pub(crate) state: State,
+    /// How many events it had missed.
+    pub(crate) missed: u16,
     /// When it was begun, in nanoseconds of the fleet's clock.
     pub(crate) began: u64,
     /// The start of a frame whose end has not come.
@@ -70,12 +76,22 @@ impl Line {
             }
             _ => {}
         }
-        Ok(Self { stream: socket.into(), state: State::Connecting, began: now, rest: Vec::new() })
+        let stream = Some(socket.into());
+        Ok(Self { stream, state: State::Connecting, missed: 0, began: now, rest: Vec::new() })
     }
 
     /// The socket, for epoll.
-    pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
+    pub(crate) fn stream(&self) -> Option<&TcpStream> {
+        self.stream.as_ref()
+    }
+
+    /// Ends the connection as a phone does that lost its network: with a reset, no word before.
+    pub(crate) fn hang_up(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        }
+        self.rest = Vec::new();
+        self.state = State::Away;
     }
 
     /// Reads once, behind what was kept from before.
@@ -88,7 +104,8 @@ impl Line {
         if let Some(front) = buffer.get_mut(..kept) {
             front.copy_from_slice(&rest);
         }
-        match self.stream.read(buffer.get_mut(kept..).unwrap_or_default()) {
+        let Some(stream) = &mut self.stream else { return Arrived::End };
+        match stream.read(buffer.get_mut(kept..).unwrap_or_default()) {
             Ok(0) => Arrived::End,
             Ok(count) => Arrived::Bytes(kept + count),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -107,11 +124,12 @@ impl Line {
 
     /// Writes all of `bytes`, waiting for room if it must. False when the line is broken.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
         while !bytes.is_empty() {
-            match self.stream.write(bytes) {
+            match stream.write(bytes) {
                 Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let mut wanted = [PollFd::new(self.stream.as_fd(), PollFlags::POLLOUT)];
+                    let mut wanted = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
                     if poll(&mut wanted, STALL_MS) != Ok(1) {
                         return false;
                     }
@@ -124,7 +142,7 @@ impl Line {
 
     /// Whether the TCP handshake went well.
     pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.stream.take_error(), Ok(None))
+        matches!(self.stream.as_ref().map(TcpStream::take_error), Some(Ok(None)))
     }
 }
 

@@ -8,10 +8,15 @@ use crate::ws;
 
 /// How far a connection has come.
 pub(crate) enum Progress {
-    /// Something is still awaited.
-    Waiting,
-    /// It takes part; its position in the user's timeline.
-    Ready(u64),
+    /// Something is still awaited; so many events came meanwhile.
+    Waiting(u16),
+    /// It takes part.
+    Ready {
+        /// Its position in the user's timeline.
+        position: u64,
+        /// So many events came with the last answer.
+        events: u16,
+    },
     /// The server said no.
     Refused,
 }
@@ -26,22 +31,35 @@ pub(crate) enum Login {
     Session(Box<Session>),
 }
 
+/// From where a session takes the timeline up.
+#[derive(Clone, Copy)]
+pub(crate) enum Resume {
+    /// From the server's cursor, page by page until it is live.
+    Stored,
+    /// The same, with a first page of so many events in `connected`.
+    Page(u32),
+    /// From the beginning; the scenario pages.
+    Beginning,
+}
+
 /// What is needed to open sessions.
 pub(crate) struct Session {
     mint: Mint,
     prefix: String,
     device: String,
+    resume: Resume,
     scanner: Scanner,
 }
 
 impl Session {
     /// Sessions of the users that `fleet` names.
-    pub(crate) fn new(fleet: &cli::Fleet) -> Result<Self, String> {
+    pub(crate) fn new(fleet: &cli::Fleet, resume: Resume) -> Result<Self, String> {
         let secret = fleet.secret.as_deref().ok_or("--secret is needed (or --raw)")?;
         Ok(Self {
             mint: Mint::new(secret, clock::unix_seconds())?,
             prefix: fleet.prefix.clone(),
             device: fleet.device.clone(),
+            resume,
             scanner: Scanner::new(),
         })
     }
@@ -49,25 +67,40 @@ impl Session {
     fn connect(&self, number: usize) -> String {
         let user = user(&self.prefix, number);
         let (token, device) = (self.mint.token(&user), &self.device);
-        format!(r#"{{"op":"connect","id":1,"token":"{token}","device":"{device}"}}"#)
+        let resume = match self.resume {
+            Resume::Stored => String::new(),
+            Resume::Page(limit) => format!(r#","sync":{limit}"#),
+            Resume::Beginning => r#","cursor":0"#.to_owned(),
+        };
+        format!(r#"{{"op":"connect","id":1,"token":"{token}","device":"{device}"{resume}}}"#)
     }
 
     fn frame(&self, payload: &[u8], out: &mut Vec<u8>) -> Progress {
         match self.scanner.scan(payload) {
-            Object::Connected { cursor, head } if cursor == head => Progress::Ready(head),
-            Object::Connected { cursor, .. } => sync(out, cursor),
-            Object::Page { next, done: true } => Progress::Ready(next),
-            Object::Page { next, .. } => sync(out, next),
+            Object::Connected { cursor, head, page: None } => {
+                if cursor == head || matches!(self.resume, Resume::Beginning) {
+                    return Progress::Ready { position: cursor, events: 0 };
+                }
+                sync(out, cursor);
+                Progress::Waiting(0)
+            }
+            Object::Page { next, done } | Object::Connected { page: Some((next, done)), .. } => {
+                let events = u16::try_from(self.scanner.events(payload)).unwrap_or(u16::MAX);
+                if done {
+                    return Progress::Ready { position: next, events };
+                }
+                sync(out, next);
+                Progress::Waiting(events)
+            }
             Object::Error { .. } | Object::Bye => Progress::Refused,
-            _ => Progress::Waiting,
+            _ => Progress::Waiting(0),
         }
     }
 }
 
-fn sync(out: &mut Vec<u8>, after: u64) -> Progress {
+fn sync(out: &mut Vec<u8>, after: u64) {
     let command = format!(r#"{{"op":"sync","id":2,"after":{after},"limit":500}}"#);
     ws::write_frame(out, ws::TEXT, command.as_bytes());
-    Progress::Waiting
 }
 
 /// The id of the user with this number.
@@ -79,15 +112,15 @@ impl Login {
     /// The upgrade is done: writes what the connection says first.
     pub(crate) fn start(&self, number: usize, out: &mut Vec<u8>) -> Progress {
         match self {
-            Self::Raw => Progress::Ready(0),
+            Self::Raw => Progress::Ready { position: 0, events: 0 },
             Self::Subscribe { publisher } => {
                 let role = if *publisher == number { b"pub" } else { b"sub" };
                 ws::write_frame(out, ws::TEXT, role);
-                Progress::Waiting
+                Progress::Waiting(0)
             }
             Self::Session(session) => {
                 ws::write_frame(out, ws::TEXT, session.connect(number).as_bytes());
-                Progress::Waiting
+                Progress::Waiting(0)
             }
         }
     }
@@ -95,8 +128,10 @@ impl Login {
     /// The server answered.
     pub(crate) fn frame(&self, payload: &[u8], out: &mut Vec<u8>) -> Progress {
         match self {
-            Self::Subscribe { .. } if payload == b"ok" => Progress::Ready(0),
-            Self::Raw | Self::Subscribe { .. } => Progress::Waiting,
+            Self::Subscribe { .. } if payload == b"ok" => {
+                Progress::Ready { position: 0, events: 0 }
+            }
+            Self::Raw | Self::Subscribe { .. } => Progress::Waiting(0),
             Self::Session(session) => session.frame(payload, out),
         }
     }

@@ -7,6 +7,7 @@
 
 mod cli;
 mod clock;
+mod conductor;
 mod fleet;
 mod line;
 mod login;
@@ -14,6 +15,7 @@ mod objects;
 mod procfs;
 mod report;
 mod scenario;
+mod shared;
 mod token;
 mod worker;
 mod ws;

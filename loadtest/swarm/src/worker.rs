@@ -1,61 +1,29 @@
 //! One thread of the fleet: its connections, one epoll, and a scenario that says what they do.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
-use crate::cli;
-use crate::clock::Clock;
 use crate::line::{Arrived, Line, State, source};
-use crate::login::{Login, Progress};
+use crate::login::Progress;
 use crate::report::{Faults, Histogram, histogram};
-use crate::scenario::{Outcome, Scenario, Turn};
+use crate::scenario::{Move, Outcome, Scenario, Turn};
+use crate::shared::{Phase, Shared};
 use crate::ws;
 
 const EVENTS: usize = 1024;
 const READ_BYTES: usize = 256 * 1024;
+/// How many connections are under way at once unless `--concurrency` says so.
+const CONCURRENCY: usize = 256;
+/// How many connections are begun before what arrived meanwhile is looked at.
+const OPENED_A_TURN: usize = 512;
 /// How soon a thread sees that the phase changed, and how finely `--rate` is kept.
 const TICK_MS: u8 = 5;
 /// The epoll name of the scenario's doorbell.
 const DOORBELL: u64 = u64::MAX;
-
-/// What the whole fleet is doing.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    /// Connections are opened.
-    Ramp = 0,
-    /// The load runs, or the connections are held.
-    Run = 1,
-    /// The same, and latencies are recorded.
-    Measure = 2,
-    /// Nothing new is sent; what is under way arrives.
-    Drain = 3,
-    /// Threads end.
-    Stop = 4,
-}
-
-/// What all threads share.
-pub(crate) struct Shared {
-    pub(crate) fleet: cli::Fleet,
-    pub(crate) login: Login,
-    pub(crate) clock: Clock,
-    pub(crate) threads: usize,
-    pub(crate) phase: AtomicU8,
-    /// Connections that take part; those that ended or never came so far.
-    pub(crate) ready: AtomicUsize,
-    pub(crate) lost: AtomicUsize,
-    /// When the last one became ready.
-    pub(crate) last_ready: AtomicU64,
-    /// Threads whose scenario has nothing under way.
-    pub(crate) settled: AtomicUsize,
-    pub(crate) operations: AtomicU64,
-    pub(crate) deliveries: AtomicU64,
-    /// A thread could not go on.
-    pub(crate) broken: AtomicBool,
-}
 
 /// A thread's part of the fleet.
 pub(crate) struct Worker<'f> {
@@ -67,6 +35,9 @@ pub(crate) struct Worker<'f> {
     buffer: Vec<u8>,
     out: Vec<u8>,
     phase: u8,
+    /// Steps of the preparation that were begun, and that were done.
+    begun: u8,
+    prepared: u8,
     ready: usize,
     lost: usize,
     reported: (u64, u64),
@@ -98,6 +69,8 @@ pub(crate) fn run(
         buffer: vec![0; READ_BYTES],
         out: Vec::new(),
         phase: Phase::Ramp as u8,
+        begun: 0,
+        prepared: 0,
         ready: 0,
         lost: 0,
         reported: (0, 0),
@@ -120,10 +93,7 @@ impl Worker<'_> {
             if phase == Phase::Stop as u8 {
                 return Ok(());
             }
-            if self.phase == Phase::Ramp as u8 && phase != self.phase {
-                self.begin();
-            }
-            self.phase = phase;
+            self.follow(phase);
             self.open_more()?;
             let count = match self.epoll.wait(&mut events, TICK_MS) {
                 Ok(count) => count,
@@ -137,7 +107,28 @@ impl Worker<'_> {
                     self.event(index);
                 }
             }
-            self.end_turn();
+            self.end_turn()?;
+        }
+    }
+
+    /// Begins what the fleet's phase, or the step of its preparation, asks for.
+    fn follow(&mut self, phase: u8) {
+        let was = std::mem::replace(&mut self.phase, phase);
+        let step = self.shared.step.load(Relaxed);
+        if phase == Phase::Prepare as u8 && self.begun == step {
+            self.begun += 1;
+            self.each(|scenario, line, _, out| scenario.prepare(step, line, out));
+        } else if phase > Phase::Prepare as u8 && was <= Phase::Prepare as u8 {
+            self.each(|scenario, line, now, out| scenario.begin(line, now, out));
+        }
+    }
+
+    /// Lets every connection say something.
+    fn each(&mut self, says: impl Fn(&mut dyn Scenario, usize, u64, &mut Vec<u8>)) {
+        for index in 0..self.lines.len() {
+            let now = self.shared.clock.now();
+            says(self.scenario.as_mut(), index, now, &mut self.out);
+            self.flush_to(index);
         }
     }
 
@@ -146,6 +137,7 @@ impl Worker<'_> {
             now: self.shared.clock.now(),
             running: self.phase == Phase::Run as u8 || self.phase == Phase::Measure as u8,
             measuring: self.phase == Phase::Measure as u8,
+            ending: self.phase == Phase::Finish as u8,
         }
     }
 
@@ -153,7 +145,7 @@ impl Worker<'_> {
     fn open_more(&mut self) -> Result<(), String> {
         let fleet = &self.shared.fleet;
         let threads = self.shared.threads;
-        let at_once = (fleet.concurrency / threads).max(1);
+        let at_once = (fleet.concurrency.unwrap_or(CONCURRENCY) / threads).max(1);
         let due = match fleet.rate {
             0 => usize::MAX,
             rate => {
@@ -161,32 +153,35 @@ impl Worker<'_> {
                 usize::try_from(millis * rate / 1000).unwrap_or(usize::MAX) / threads + 1
             }
         };
-        while self.lines.len() < self.numbers.len().min(due)
+        let due = self.numbers.len().min(due).min(self.lines.len() + OPENED_A_TURN);
+        while self.lines.len() < due
             && self.lines.len() - self.ready.min(self.lines.len()) < at_once + self.lost
         {
-            self.open()?;
+            let line = self.open(self.lines.len())?;
+            self.lines.push(line);
         }
         Ok(())
     }
 
-    fn open(&mut self) -> Result<(), String> {
+    /// Begins the connection `index`.
+    fn open(&self, index: usize) -> Result<Line, String> {
         let fleet = &self.shared.fleet;
-        let index = self.lines.len();
         let number = fleet.first + self.numbers.start + index;
         let from = source(fleet.server, number, fleet.per_source);
         let line = Line::open(fleet.server, from, self.shared.clock.now())?;
-        let interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT;
-        self.epoll
-            .add(line.stream(), EpollEvent::new(interest, index as u64))
-            .map_err(|error| format!("epoll: {error}"))?;
-        self.lines.push(line);
-        Ok(())
+        if let Some(stream) = line.stream() {
+            let interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT;
+            self.epoll
+                .add(stream, EpollEvent::new(interest, index as u64))
+                .map_err(|error| format!("epoll: {error}"))?;
+        }
+        Ok(line)
     }
 
     fn event(&mut self, index: usize) {
         let Some(line) = self.lines.get_mut(index) else { return };
         match line.state {
-            State::Gone => {}
+            State::Gone | State::Away => {}
             State::Connecting => self.upgrade(index),
             _ => match line.read(&mut self.buffer) {
                 Arrived::Nothing => {}
@@ -208,7 +203,8 @@ impl Worker<'_> {
         let host = fleet.server.to_string();
         let request = ws::request(&host, &path, self.shared.login.subprotocol());
         let mut event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
-        let modified = self.epoll.modify(line.stream(), &mut event).is_ok();
+        let modified =
+            line.stream().is_some_and(|stream| self.epoll.modify(stream, &mut event).is_ok());
         line.state = State::Upgrading;
         if !modified || !line.write(&request) {
             self.lose(index, "connection lost");
@@ -306,14 +302,20 @@ impl Worker<'_> {
         let Some(line) = self.lines.get_mut(index) else { return Ok(State::Gone) };
         match *progress {
             Progress::Refused => return Err("connection refused"),
-            Progress::Waiting => line.state = State::LoggingIn,
-            Progress::Ready(position) => {
+            Progress::Waiting(events) => {
+                line.state = State::LoggingIn;
+                line.missed = line.missed.saturating_add(events);
+            }
+            Progress::Ready { position, events } => {
                 line.state = State::Ready;
+                line.missed = line.missed.saturating_add(events);
                 self.ready += 1;
-                self.connect_times.saturating_record((turn.now - line.began) / 1000);
-                self.shared.last_ready.fetch_max(turn.now, Relaxed);
+                if self.phase == Phase::Ramp as u8 {
+                    self.connect_times.saturating_record((turn.now - line.began) / 1000);
+                    self.shared.last_ready.fetch_max(turn.now, Relaxed);
+                }
                 self.shared.ready.fetch_add(1, Relaxed);
-                self.scenario.ready(index, position);
+                self.scenario.ready(index, position, line.missed);
             }
         }
         Ok(line.state)
@@ -321,7 +323,9 @@ impl Worker<'_> {
 
     fn lose(&mut self, index: usize, why: &'static str) {
         let Some(line) = self.lines.get_mut(index) else { return };
-        let _ = self.epoll.delete(line.stream());
+        if let Some(stream) = line.stream() {
+            let _ = self.epoll.delete(stream);
+        }
         if line.state == State::Ready {
             self.ready -= 1;
             self.shared.ready.fetch_sub(1, Relaxed);
@@ -332,13 +336,29 @@ impl Worker<'_> {
         self.faults.note(why, || format!("number {}", self.numbers.start + index));
     }
 
-    /// The load starts: every connection sends its first messages.
-    fn begin(&mut self) {
-        for index in 0..self.lines.len() {
-            let now = self.shared.clock.now();
-            self.scenario.begin(index, now, &mut self.out);
-            self.flush_to(index);
+    /// Loses a connection on purpose, or brings it back.
+    fn carry_out(&mut self, wish: Move) -> Result<(), String> {
+        match wish {
+            Move::HangUp(index) => {
+                let Some(line) = self.lines.get_mut(index) else { return Ok(()) };
+                if line.state != State::Ready {
+                    return Ok(());
+                }
+                if let Some(stream) = line.stream() {
+                    let _ = self.epoll.delete(stream);
+                }
+                line.hang_up();
+                self.ready -= 1;
+                self.shared.ready.fetch_sub(1, Relaxed);
+            }
+            Move::Open(index) => {
+                let line = self.open(index)?;
+                if let Some(place) = self.lines.get_mut(index) {
+                    *place = line;
+                }
+            }
         }
+        Ok(())
     }
 
     fn flush_to(&mut self, index: usize) {
@@ -352,18 +372,26 @@ impl Worker<'_> {
         }
     }
 
-    fn end_turn(&mut self) {
+    fn end_turn(&mut self) -> Result<(), String> {
         let turn = self.turn();
-        if let Some(index) = self.scenario.turn_done(turn, &mut self.out) {
+        while let Some(index) = self.scenario.turn_done(turn, &mut self.out) {
             self.flush_to(index);
+        }
+        while let Some(wish) = self.scenario.next_move(turn) {
+            self.carry_out(wish)?;
         }
         let (operations, deliveries) = self.scenario.done();
         self.shared.operations.fetch_add(operations - self.reported.0, Relaxed);
         self.shared.deliveries.fetch_add(deliveries - self.reported.1, Relaxed);
         self.reported = (operations, deliveries);
-        if self.phase == Phase::Drain as u8 && !self.settled && self.scenario.settled() {
+        if self.prepared < self.begun && self.scenario.prepared(self.prepared) {
+            self.prepared += 1;
+            self.shared.prepared.fetch_add(1, Relaxed);
+        }
+        if self.phase == Phase::Finish as u8 && !self.settled && self.scenario.settled() {
             self.settled = true;
             self.shared.settled.fetch_add(1, Relaxed);
         }
+        Ok(())
     }
 }

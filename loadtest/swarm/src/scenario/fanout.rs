@@ -14,7 +14,7 @@ use crate::ws::Template;
 /// Digits of the counter that a payload starts with.
 const DIGITS: usize = 10;
 /// The publisher's line, in the thread that has number 0.
-const PUBLISHER: usize = 0;
+pub(super) const PUBLISHER: usize = 0;
 
 /// What the threads count together: arrivals of each publish under way.
 pub(crate) struct Center {
@@ -38,21 +38,41 @@ impl Center {
     }
 
     /// One more subscriber has publish `counter`; when it was the last, the time the publish took.
-    fn arrive(&self, counter: u64, now: u64) -> Option<u64> {
-        let slot = place(counter);
-        if self.arrived.get(slot)?.fetch_add(1, Relaxed) + 1 < self.subscribers {
+    pub(super) fn arrive(&self, counter: u64, now: u64) -> Option<u64> {
+        if self.arrived.get(place(counter))?.fetch_add(1, Relaxed) + 1 < self.subscribers {
             return None;
         }
-        let sent_at = self.sent_at.get(slot)?.load(Relaxed);
         self.complete.fetch_add(1, Relaxed);
-        Some(now.saturating_sub(sent_at))
+        Some(self.since(counter, now))
     }
 
-    fn sent(&self, counter: u64, now: u64) {
+    /// Nanoseconds from the publish `counter` until `now`.
+    pub(super) fn since(&self, counter: u64, now: u64) -> u64 {
+        now.saturating_sub(self.sent_at.get(place(counter)).map_or(now, |at| at.load(Relaxed)))
+    }
+
+    pub(super) fn sent(&self, counter: u64, now: u64) {
         let slot = place(counter);
         if let (Some(arrived), Some(sent_at)) = (self.arrived.get(slot), self.sent_at.get(slot)) {
             arrived.store(0, Relaxed);
             sent_at.store(now, Relaxed);
+        }
+    }
+
+    /// How many publishes have arrived everywhere.
+    pub(super) fn complete(&self) -> u64 {
+        self.complete.load(Relaxed)
+    }
+
+    /// What wakes the publisher's thread.
+    pub(super) fn doorbell(&self) -> &EventFd {
+        &self.wake
+    }
+
+    /// Tells the publisher's thread that a publish has arrived everywhere.
+    pub(super) fn wake(&self, faults: &mut Faults) {
+        if self.wake.write(1).is_err() {
+            faults.count("publisher not woken", 1);
         }
     }
 }
@@ -100,7 +120,7 @@ impl Fanout {
 
 impl Scenario for Fanout {
     fn doorbell(&self) -> Option<BorrowedFd<'_>> {
-        self.publishes.then(|| self.center.wake.as_fd())
+        self.publishes.then(|| self.center.doorbell().as_fd())
     }
 
     fn frame(&mut self, line: usize, payload: &[u8], turn: Turn, _out: &mut Vec<u8>) {
@@ -115,8 +135,8 @@ impl Scenario for Fanout {
         if turn.measuring {
             self.latency.saturating_record(took);
         }
-        if !self.publishes && self.center.wake.write(1).is_err() {
-            self.faults.count("publisher not woken", 1);
+        if !self.publishes {
+            self.center.wake(&mut self.faults);
         }
     }
 
@@ -124,7 +144,7 @@ impl Scenario for Fanout {
         if !self.publishes || !turn.running {
             return None;
         }
-        let due = self.center.complete.load(Relaxed) + self.in_flight;
+        let due = self.center.complete() + self.in_flight;
         let first = self.sent;
         while self.sent < due {
             self.sent += 1;
@@ -140,12 +160,12 @@ impl Scenario for Fanout {
     }
 
     fn settled(&self) -> bool {
-        !self.publishes || self.center.complete.load(Relaxed) == self.sent
+        !self.publishes || self.center.complete() == self.sent
     }
 
     fn outcome(&mut self) -> Outcome {
         if self.publishes {
-            let complete = self.center.complete.load(Relaxed);
+            let complete = self.center.complete();
             self.faults.count("publish not everywhere", self.sent - complete.min(self.sent));
         }
         let latency = std::mem::replace(&mut self.latency, histogram());

@@ -3,18 +3,13 @@
 //! Checked on the way: answers in the order of the sends, none a duplicate, every message once and
 //! in its sender's order, `seq` without a hole over answers and events together.
 
+use super::outgoing::{self, DIGITS, FIRST_ID};
 use super::{Outcome, Scenario, Times, Turn};
 use crate::login::user;
 use crate::objects::{Object, Scanner, number};
 use crate::report::{Faults, Histogram, histogram};
 use crate::ws::{self, Template};
 
-/// Digits of a counter, in keys, ids and raw payloads.
-const DIGITS: usize = 10;
-/// Ids have ten digits from the start, so that they can be stepped in place.
-const FIRST_ID: u64 = 1_000_000_000;
-/// Where the counter stands in a key: after the run's eight digits and the number's six.
-const KEY_COUNTER: usize = 16;
 /// Where it stands in a raw payload: after the letter and the number's eight digits.
 const RAW_COUNTER: usize = 9;
 
@@ -31,6 +26,7 @@ enum Incoming {
     Refusal { counter: u64 },
     Delivery { counter: u64, seq: u64 },
     Event { seq: u64 },
+    Receipt,
     Ping,
     Other,
 }
@@ -58,6 +54,7 @@ pub(crate) struct Messages {
     answered: u64,
     refused: u64,
     delivered: u64,
+    receipts: u64,
     answer_times: Histogram,
     delivery_times: Histogram,
     faults: Faults,
@@ -95,6 +92,7 @@ impl Messages {
             answered: 0,
             refused: 0,
             delivered: 0,
+            receipts: 0,
             answer_times: histogram(),
             delivery_times: histogram(),
             faults: Faults::default(),
@@ -170,7 +168,7 @@ impl Messages {
 }
 
 impl Scenario for Messages {
-    fn ready(&mut self, line: usize, position: u64) {
+    fn ready(&mut self, line: usize, position: u64, _missed: u16) {
         if let Some(talker) = self.talkers.get_mut(line) {
             talker.position = position;
         }
@@ -206,6 +204,7 @@ impl Scenario for Messages {
                 self.answer(line, counter, turn, out);
             }
             Incoming::Event { seq } => self.event(line, seq, out),
+            Incoming::Receipt => self.receipts += 1,
             Incoming::Ping => ws::write_frame(out, ws::TEXT, br#"{"op":"pong"}"#),
             Incoming::Other => {
                 let words = || String::from_utf8_lossy(payload).into_owned();
@@ -229,7 +228,10 @@ impl Scenario for Messages {
         let answers = std::mem::replace(&mut self.answer_times, histogram());
         let deliveries = std::mem::replace(&mut self.delivery_times, histogram());
         let faults = std::mem::take(&mut self.faults);
-        Outcome::new(vec![("answer", answers), ("delivery", deliveries)], faults)
+        let latencies = vec![("answer", answers), ("delivery", deliveries)];
+        let mut outcome = Outcome::new(latencies, faults);
+        outcome.counts = vec![("receipts", self.receipts)];
+        outcome
     }
 }
 
@@ -248,13 +250,9 @@ impl Dialect {
                 (payload, (RAW_COUNTER + DIGITS - 1, None))
             }
             Self::Objects { prefix, .. } => {
-                let head = format!(r#"{{"op":"send","id":{FIRST_ID}"#);
-                let to = user(prefix, number ^ 1);
-                let front = format!(r#"{head},"to":"user:{to}","key":"{run:08x}-{number:06}-"#);
-                let key_end = front.len() + DIGITS;
-                let text = "x".repeat(bytes.max(1));
-                let payload = format!(r#"{front}{:0DIGITS$}","text":"{text}"}}"#, 0);
-                (payload.into_bytes(), (key_end - 1, Some(head.len() - 1)))
+                let to = format!("user:{}", user(prefix, number ^ 1));
+                let message = outgoing::first(&to, run, number, bytes);
+                (message.payload, (message.key, Some(message.id)))
             }
         }
     }
@@ -274,10 +272,10 @@ impl Dialect {
                     Incoming::Answer { counter: id.saturating_sub(FIRST_ID), seq, dup }
                 }
                 Object::Message { seq, key } => {
-                    let counter = number(key.get(KEY_COUNTER..).unwrap_or_default());
-                    Incoming::Delivery { counter, seq }
+                    Incoming::Delivery { counter: outgoing::counter(key), seq }
                 }
                 Object::Event { seq } => Incoming::Event { seq },
+                Object::Receipt => Incoming::Receipt,
                 Object::Ping => Incoming::Ping,
                 Object::Error { id } if id > FIRST_ID => {
                     Incoming::Refusal { counter: id - FIRST_ID }
@@ -292,12 +290,13 @@ impl Dialect {
 mod tests {
     use super::*;
 
-    const TURN: Turn = Turn { now: 0, running: false, measuring: false };
+    const TURN: Turn = Turn { now: 0, running: false, measuring: false, ending: false };
 
     fn pair() -> Messages {
         let dialect =
             Dialect::Objects { scanner: Box::new(Scanner::new()), prefix: "u".to_owned() };
-        let load = crate::cli::Load { in_flight: 1, bytes: 5, warm: 0.0, seconds: 0.0 };
+        let window = crate::cli::Window { warm: 0.0, seconds: 0.0 };
+        let load = crate::cli::Load { in_flight: 1, bytes: 5, window };
         Messages::new(dialect, (0, 2), &load, 16, 7)
     }
 
@@ -313,7 +312,11 @@ mod tests {
         pair.begin(0, 0, &mut Vec::new());
         assert!(!pair.settled());
         says(&mut pair, 0, r#"{"op":"sent","id":1000000001,"n":1,"seq":1,"ts":1,"dup":false}"#);
-        says(&mut pair, 1, r#"{"op":"event","seq":1,"n":1,"key":"00000007-000000-0000000001"}"#);
+        says(
+            &mut pair,
+            1,
+            r#"{"op":"event","seq":1,"type":"message","n":1,"key":"00000007-000000-0000000001"}"#,
+        );
         assert!(pair.settled());
         assert!(pair.outcome().faults.is_empty());
     }
@@ -321,7 +324,8 @@ mod tests {
     #[test]
     fn a_message_that_comes_twice_is_a_fault() {
         let mut pair = pair();
-        let event = r#"{"op":"event","seq":1,"n":1,"key":"00000007-000000-0000000001"}"#;
+        let event =
+            r#"{"op":"event","seq":1,"type":"message","n":1,"key":"00000007-000000-0000000001"}"#;
         says(&mut pair, 1, event);
         says(&mut pair, 1, &event.replace("\"seq\":1", "\"seq\":2"));
         assert!(!pair.outcome().faults.is_empty());
@@ -330,14 +334,22 @@ mod tests {
     #[test]
     fn a_hole_in_seq_is_a_fault() {
         let mut pair = pair();
-        says(&mut pair, 1, r#"{"op":"event","seq":2,"n":1,"key":"00000007-000000-0000000001"}"#);
+        says(
+            &mut pair,
+            1,
+            r#"{"op":"event","seq":2,"type":"message","n":1,"key":"00000007-000000-0000000001"}"#,
+        );
         assert!(!pair.outcome().faults.is_empty());
     }
 
     #[test]
     fn the_sixteenth_event_is_acknowledged() {
         let mut pair = pair();
-        let event = |c| format!(r#"{{"op":"event","seq":{c},"key":"00000007-000000-{c:010}"}}"#);
+        let event = |c| {
+            format!(
+                r#"{{"op":"event","seq":{c},"type":"message","key":"00000007-000000-{c:010}"}}"#
+            )
+        };
         for counter in 1..16 {
             assert!(says(&mut pair, 1, &event(counter)).is_empty());
         }

@@ -1,16 +1,27 @@
 //! What the connections do once they stand. One implementation per scenario, one value per thread.
 
+mod channel;
 mod echo;
 mod fanout;
+mod fill;
+mod flap;
+mod group;
 mod hold;
 mod messages;
+mod outgoing;
+mod sync;
 
 use std::os::fd::BorrowedFd;
 
+pub(crate) use channel::{Channel, Plan};
 pub(crate) use echo::Echo;
 pub(crate) use fanout::{Center, Fanout};
+pub(crate) use fill::{Absent, Fill};
+pub(crate) use flap::{Crowd, Flap};
+pub(crate) use group::Group;
 pub(crate) use hold::Hold;
 pub(crate) use messages::{Dialect, Messages};
+pub(crate) use sync::Sync;
 
 use crate::report::{Faults, Histogram, histogram};
 
@@ -27,6 +38,8 @@ pub(crate) struct Turn {
     pub(crate) running: bool,
     /// Latencies are recorded.
     pub(crate) measuring: bool,
+    /// The end has come.
+    pub(crate) ending: bool,
 }
 
 /// What a thread found out.
@@ -34,13 +47,24 @@ pub(crate) struct Outcome {
     pub(crate) connect_times: Histogram,
     /// Named latencies in nanoseconds.
     pub(crate) latencies: Vec<(&'static str, Histogram)>,
+    /// What else was counted, over the whole run.
+    pub(crate) counts: Vec<(&'static str, u64)>,
     pub(crate) faults: Faults,
+}
+
+/// What becomes of a connection because the scenario wants it.
+#[derive(Clone, Copy)]
+pub(crate) enum Move {
+    /// It is lost.
+    HangUp(usize),
+    /// It is opened again.
+    Open(usize),
 }
 
 impl Outcome {
     /// Latencies and faults; the thread adds how long its connections took.
     fn new(latencies: Vec<(&'static str, Histogram)>, faults: Faults) -> Self {
-        Self { connect_times: histogram(), latencies, faults }
+        Self { connect_times: histogram(), latencies, counts: Vec::new(), faults }
     }
 }
 
@@ -51,14 +75,29 @@ pub(crate) trait Scenario: Send {
     fn doorbell(&self) -> Option<BorrowedFd<'_>> {
         None
     }
-    /// A connection takes part from now on; `position` is where its user's timeline stands.
-    fn ready(&mut self, _line: usize, _position: u64) {}
+    /// A connection takes part from now on; `position` is where its user's timeline stands, and
+    /// `missed` how many events it was sent on the way there.
+    fn ready(&mut self, _line: usize, _position: u64, _missed: u16) {}
+    /// Steps of the preparation; each begins when all threads have done the one before.
+    fn steps(&self) -> u8 {
+        0
+    }
+    /// A step of the preparation begins, counted from 0.
+    fn prepare(&mut self, _step: u8, _line: usize, _out: &mut Vec<u8>) {}
+    /// This thread has done the step.
+    fn prepared(&self, _step: u8) -> bool {
+        true
+    }
     /// The load starts.
     fn begin(&mut self, _line: usize, _now: u64, _out: &mut Vec<u8>) {}
     /// A message came.
     fn frame(&mut self, line: usize, payload: &[u8], turn: Turn, out: &mut Vec<u8>);
-    /// All that had arrived was seen: perhaps one line has something to send.
+    /// All that had arrived was seen: perhaps a line has something to send. Asked until none has.
     fn turn_done(&mut self, _turn: Turn, _out: &mut Vec<u8>) -> Option<usize> {
+        None
+    }
+    /// Which connection to lose or to open next. Asked until there is none.
+    fn next_move(&mut self, _turn: Turn) -> Option<Move> {
         None
     }
     /// Operations and deliveries so far.
