@@ -8,18 +8,65 @@ async with Client("ws://127.0.0.1:8000/v1/ws", token, device="laptop") as client
 
 from __future__ import annotations
 
-from hivewire.client.client import Client, Line
+from hivewire.client.adaptive import Adaptive, Bounds
+from hivewire.client.client import Client, Line, Recent
 from hivewire.client.errors import ClientError, Closed, CommandFailed, Disconnected
-from hivewire.client.objects import Event, Sent, new_key
+from hivewire.client.objects import Event, Item, Sent, new_key
+from hivewire.client.pushes import (
+    ChannelEvent,
+    ChannelHead,
+    Presence,
+    PresenceChange,
+    Push,
+    Receipt,
+    Typing,
+    Unknown,
+)
+from hivewire.client.results import (
+    Conversation,
+    Conversations,
+    Group,
+    Heartbeat,
+    History,
+    Marks,
+    Member,
+    Members,
+    Outcome,
+    Recipient,
+)
+from hivewire.client.session import Loss
 
 __all__ = [
+    "Adaptive",
+    "Bounds",
+    "ChannelEvent",
+    "ChannelHead",
     "Client",
     "ClientError",
     "Closed",
     "CommandFailed",
+    "Conversation",
+    "Conversations",
     "Disconnected",
     "Event",
+    "Group",
+    "Heartbeat",
+    "History",
+    "Item",
     "Line",
+    "Loss",
+    "Marks",
+    "Member",
+    "Members",
+    "Outcome",
+    "Presence",
+    "PresenceChange",
+    "Push",
+    "Receipt",
+    "Recent",
+    "Recipient",
     "Sent",
+    "Typing",
+    "Unknown",
     "new_key",
 ]

@@ -1,36 +1,33 @@
-"""`Client`: a device of a user that stays connected, sends, and reads its timeline in order."""
+"""`Client`: a device of a user that stays connected, asks, and reads its timeline in order."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
+import weakref
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+
+import msgspec
 
 from hivewire.client.connection import JSON, Connection, Encoding
 from hivewire.client.errors import Closed, CommandFailed, Disconnected
-from hivewire.client.objects import Event, Sent, new_key
-from hivewire.client.outgoing import Outgoing
-from hivewire.client.session import PAGE_EVENTS, Loss, Session
+from hivewire.client.lines import Lines
+from hivewire.client.objects import Event, Sent
+from hivewire.client.outgoing import RETRY_SECONDS, Outgoing
+from hivewire.client.pushes import Push, PushReader, push_of
+from hivewire.client.reading import Reading
+from hivewire.client.results import Conversation, Conversations, Heartbeat
+from hivewire.client.session import Loss, Session
 from hivewire.client.silence import Silence
+from hivewire.client.standing import Standing
+from hivewire.client.verbs import ConversationVerbs, GroupVerbs, MessageVerbs, PeopleVerbs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-CONNECT_SECONDS: Final = 10.0
-CLOSE_SECONDS: Final = 2.0
-# Full jitter: a random wait below a bound that doubles (seconds).
-BACKOFF_FIRST: Final = 0.5
-BACKOFF_MOST: Final = 30.0
-# What was consumed is acknowledged after this many events or this long.
-ACK_EVENTS: Final = 16
-ACK_SECONDS: Final = 0.2
-
-TICKET_REFUSED: Final = 4002
-# protocol.md section 8: after these come back; 1005 is a Close frame without a code.
-RETURN_CODES: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013, *range(4000, 4500)})
+    from hivewire.client.adaptive import Adaptive
 
 
 class Line(Enum):
@@ -40,63 +37,83 @@ class Line(Enum):
     ONLINE = "online"
 
 
-class Client:
+class Recent(NamedTuple):
+    """So many of the newest conversations, with so many of the newest events each."""
+
+    conversations: int = 5
+    messages: int = 15
+
+
+class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
     """A device that stays connected until it is closed or refused.
 
     Use it as an async context manager and iterate over it: every event of the user's timeline comes
     once, in order, the own sends included. Asking for the next event acknowledges the one before.
-    One task iterates; any number may send.
+    One task iterates; any number may ask and send.
 
     Args:
         url: `ws://…/v1/ws` or `wss://…/v1/ws`.
-        token: the user's token.
+        token: the user's token, or an async function that fetches a fresh one: it is called for the
+            first line and whenever the server wants a new one. OSError means: try again later.
         device: this device's id; two programs must not share one.
         cursor: the last `seq` that this program has handled, to go on from there; None leaves it to
             the server, which knows what the device acknowledged last (a new device starts now).
         epoch: the data's incarnation that `cursor` belongs to (`client.epoch` of back then).
         from_start: a device that the server does not know begins with the whole timeline.
+        recent: conversations to bring along with every new line, as `client.recent`.
+        heartbeat: learns how long the line may be silent; None leaves the pings to the server.
         encoding: JSON, or `hivewire.client.connection.MSGPACK`.
         on_line: called when the line comes or goes.
         on_loss: called when events will not come any more; load the state anew then.
-        on_push: called with pushes that are no events (`typing`, `receipt`, …).
+        on_push: called with what comes outside the timeline (`Receipt`, `Typing`, …); `pushes`
+            gives the same to a loop.
     """
 
     def __init__(  # noqa: PLR0913 - all but two are optional and named
         self,
         url: str,
-        token: str,
+        token: str | Callable[[], Awaitable[str]],
         *,
         device: str = "python",
         cursor: int | None = None,
         epoch: str | None = None,
         from_start: bool = False,
+        recent: Recent | None = None,
+        heartbeat: Adaptive | None = None,
         encoding: Encoding = JSON,
         on_line: Callable[[Line], None] | None = None,
         on_loss: Callable[[Loss], None] | None = None,
-        on_push: Callable[[dict[str, Any]], None] | None = None,
+        on_push: Callable[[Push], None] | None = None,
     ) -> None:
-        self._url = url
-        self.token = token
-        self._ticket: str | None = None
-        self._encoding = encoding
         self._on_line = on_line
         self._on_loss = on_loss
         self._on_push = on_push
-        self._session = Session(device, cursor, epoch, from_start=from_start)
+        self._wants_recent = recent
+        self.recent: list[Conversation] = []
+        self.standing = Standing()
         self._outgoing = Outgoing(self._transmit)
-        self._connection: Connection | None = None
-        self._online = False
+        self._session = Session(device, cursor, epoch, from_start=from_start)
+        self._reading = Reading(self._session, self._transmit, self._outgoing.call, self._end)
+        self._lines = Lines(
+            url,
+            token,
+            encoding,
+            hello=self._hello,
+            call=self._outgoing.call,
+            receive=self._on_object,
+            on_lost=self._on_lost,
+        )
+        self._silence = Silence(self._ping, self._lines.cut, heartbeat)
+        self._readers: weakref.WeakSet[PushReader] = weakref.WeakSet()
         self._task: asyncio.Task[None] | None = None
+        self._restoring: asyncio.Task[None] | None = None
+        self._adjusting: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
         self._wake = asyncio.Event()
-        self._bye: dict[str, Any] | None = None
-        self._ack_timer: asyncio.TimerHandle | None = None
-        self._sync_task: asyncio.Task[None] | None = None
-        self._silence = Silence(self._ping, self._cut)
 
     async def __aenter__(self) -> Self:
         """Connect. Raises ConnectionError when nobody answers, Closed when refused."""
-        connection = await self._connect()
+        connection = await self._lines.open()
         self._task = asyncio.create_task(self._stay(connection), name="hivewire client")
         return self
 
@@ -110,17 +127,14 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Acknowledge what was consumed, and close the line; sends without an answer fail."""
-        self._acknowledge()
+        """Acknowledge what was consumed, and close the line; what has no answer fails."""
+        self._reading.acknowledge()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         self._end(Closed(1000, "the client was closed"))
-        if self._connection is not None:
-            self._connection.close()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._connection.wait_ended(), CLOSE_SECONDS)
+        await self._lines.close()
 
     @property
     def user(self) -> str:
@@ -140,46 +154,70 @@ class Client:
     @property
     def is_online(self) -> bool:
         """Whether there is a line to the server now."""
-        return self._online
+        return self._lines.online
 
     @property
     def is_caught_up(self) -> bool:
         """Whether the line is live and the application has taken everything that arrived."""
-        return self._online and self._session.is_caught_up
+        return self.is_online and self._session.is_caught_up
 
-    async def send(
-        self,
-        to: str,
-        *,
-        text: str | None = None,
-        data: dict[str, Any] | None = None,
-        key: str | None = None,
-    ) -> Sent:
-        """Send a message and wait until it is on stable storage; survives any number of lines.
+    async def ask(self, op: str, **fields: object) -> dict[str, Any]:
+        """Wait for the answer to a command, over any number of lines; fields that are None stay.
 
-        Args:
-            to: `user:ID` or a conversation's id.
-            text: at most 16 KiB.
-            data: an object of at most 16 KiB as JSON, for applications.
-            key: makes a later send of the same message harmless; give your own if you keep it
-                across restarts of the program.
-
-        Raises:
-            CommandFailed: the server refused it.
-            Closed: the client ended first; whether it was sent is unknown, the key tells later.
+        The verbs are built on this. Use it for an `op` of a later version that may be given twice.
         """
-        command: dict[str, Any] = {"to": to, "key": key or new_key()}
-        optional = {"text": text, "data": data}
-        command |= {name: value for name, value in optional.items() if value is not None}
         if self._failure is not None:
             raise self._failure
-        return await self._outgoing.send(command)
+        given = {name: value for name, value in fields.items() if value is not None}
+        return await self._outgoing.ask({"op": op, **given})
+
+    def say(self, op: str, **fields: object) -> None:
+        """Give a command that has no answer; silently nothing while offline."""
+        if self.is_online:
+            self._transmit({"op": op, **fields})
 
     async def refresh(self, token: str) -> None:
-        """Go on with a newer token of the same user. Raises CommandFailed, Disconnected."""
-        answer = await self._call({"op": "refresh", "token": token})
-        self.token = token
-        self._ticket = answer.get("ticket")
+        """Go on with a newer token of the same user, on this line and on later ones.
+
+        Raises CommandFailed if the server does not take it.
+        """
+        answer: dict[str, Any] = {}
+        if self.is_online:
+            with contextlib.suppress(Disconnected):
+                answer = await self._outgoing.call({"op": "refresh", "token": token})
+        self._lines.on_refreshed(token, answer)
+
+    async def heartbeat(
+        self, interval_ms: int | None = None, *, driver: Literal["server", "client"] = "server"
+    ) -> Heartbeat:
+        """Have a heartbeat that learns nothing, on later lines too; gives what was granted.
+
+        Args:
+            interval_ms: 15 s to 5 min, clamped; None for the server's own.
+            driver: who pings when the line is silent.
+        """
+        self._silence.follow(interval_ms, driver)
+        answer = await self.ask("heartbeat", interval_ms=interval_ms, **{"from": driver})
+        self._silence.regrant(answer)
+        return msgspec.convert(answer, Heartbeat)
+
+    def use_network(self, network: str) -> None:
+        """The device has moved to this network: use what is known of it, and try the line."""
+        if self._silence.pace is not None:
+            self._silence.pace.use(network)
+        if self.is_online:
+            self._ping()
+
+    def pushes(self) -> PushReader:
+        """What comes outside the timeline from now on, for an `async for` of its own.
+
+        A reader that is slow loses the oldest beyond 1,000.
+        """
+        reader = PushReader()
+        self._readers.add(reader)
+        if self._failure is not None:
+            reader.end()
+        return reader
 
     def __aiter__(self) -> Self:
         """Events of the timeline, for ever."""
@@ -189,109 +227,66 @@ class Client:
         """The next event; asking for it consumes the one before. Raises Closed at the end."""
         while True:
             event = self._session.take()
-            self._acknowledge_soon()
+            self._reading.acknowledge_soon()
             if event is not None:
                 return event
             if self._failure is not None:
                 raise self._failure
-            self._catch_up()
+            self._reading.catch_up()
             self._wake.clear()
             await self._wake.wait()
 
     async def _stay(self, connection: Connection) -> None:
-        """Keep a line until the server says not to come back."""
-        attempt = 0
-        while True:
-            code, reason = await connection.wait_ended()
-            self._on_offline()
-            if code == TICKET_REFUSED:
-                self._ticket = None
-            if code not in RETURN_CODES:
-                self._end(Closed(code, reason))
-                return
-            while True:
-                await asyncio.sleep(self._delay(attempt))
-                attempt += 1
-                try:
-                    connection = await self._connect()
-                except (OSError, Disconnected):
-                    continue
-                except (Closed, CommandFailed) as error:
-                    self._end(error)
-                    return
-                attempt = 0
-                break
-
-    async def _connect(self) -> Connection:
-        """Open a line and connect on it. Raises ConnectionError, Closed, CommandFailed."""
-        connection = await Connection.open(self._url, self._encoding, self._on_object)
-        self._connection = connection
-        proof = {"ticket": self._ticket} if self._ticket else {"token": self.token}
-        command = {"op": "connect", **proof, **self._session.connect_fields()}
-        answering = asyncio.ensure_future(self._outgoing.call(command))
-        ended = asyncio.ensure_future(connection.wait_ended())
         try:
-            await asyncio.wait(
-                (answering, ended), timeout=CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            if answering.done():
-                answering.result()
-                return connection
-            if not ended.done():
-                raise ConnectionError(f"{self._url}: no answer to connect")
-            self._refused(*ended.result())
-        finally:
-            ended.cancel()
-            answering.cancel()
-            if not self._online:
-                connection.abort()
-                self._outgoing.on_offline()
-        raise ConnectionError(f"{self._url}: closed before connected")
+            await self._lines.stay(connection)
+        except Exception as error:  # noqa: BLE001 - whoever iterates or asks is told, whatever it is
+            self._end(error)
 
-    def _refused(self, code: int, reason: str) -> None:
-        """The line ended instead of an answer: for good, or to be tried with the token."""
-        if code not in RETURN_CODES:
-            raise Closed(code, reason)
-        if code == TICKET_REFUSED:
-            self._ticket = None
+    def _hello(self) -> dict[str, Any]:
+        fields = self._session.connect_fields()
+        if self._wants_recent is not None:
+            fields["recent"] = self._wants_recent._asdict()
+        wish = self._silence.wish()
+        return fields if wish is None else fields | {"heartbeat": wish}
 
     def _on_connected(self, answer: dict[str, Any]) -> None:
-        self._ticket = answer.get("ticket")
-        self._bye = None
+        self._lines.on_connected(answer)
         loss = self._session.on_connected(answer)
-        self._online = True
+        self._reading.online = True
+        self._silence.start(answer["heartbeat"])
         self._outgoing.window = answer["limits"]["sends_in_flight"]
         self._outgoing.flush()
-        self._silence.start(answer["heartbeat"])
-        self._wake.set()
-        self._tell(loss)
-        if self._on_line is not None:
-            self._on_line(Line.ONLINE)
+        self._restoring = asyncio.create_task(self._restore())
+        if "recent" in answer:
+            self.recent = Conversations.of(answer["recent"]).items
+        _tell(self._on_loss, loss)
+        _tell(self._on_line, Line.ONLINE)
 
-    def _on_offline(self) -> None:
-        self._online = False
-        self._silence.stop()
+    def _on_lost(self, without_a_word: bool) -> None:  # noqa: FBT001 - a callback with one fact
+        self._cancel_tasks()
+        self._reading.stop()
+        self._silence.stop(lost=without_a_word)
         self._session.on_offline()
         self._outgoing.on_offline()
-        if self._on_line is not None:
-            self._on_line(Line.OFFLINE)
+        _tell(self._on_line, Line.OFFLINE)
 
     def _end(self, error: Exception) -> None:
         """Nothing will come any more."""
         self._failure = self._failure or error
-        self._online = False
+        self._lines.online = False
+        self._cancel_tasks()
+        self._reading.stop()
         self._silence.stop()
-        if self._ack_timer is not None:
-            self._ack_timer.cancel()
         self._outgoing.fail(error)
+        for reader in self._readers:
+            reader.end()
         self._wake.set()
 
-    def _delay(self, attempt: int) -> float:
-        """Seconds until the next try: the server's slot for us if it gave one, else jitter."""
-        bye, self._bye = self._bye, None
-        if bye is not None and bye.get("reconnect"):
-            return bye.get("delay_ms", 0) / 1000
-        return random.uniform(0, min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** min(attempt, 10)))  # noqa: S311
+    def _cancel_tasks(self) -> None:
+        """What was for the line that has ended."""
+        for task in (self._restoring, self._adjusting):
+            if task is not None:
+                task.cancel()
 
     def _on_object(self, message: dict[str, Any]) -> None:
         """One object from the server: an answer or a push."""
@@ -306,10 +301,11 @@ class Client:
                 self._transmit({"op": "pong"})
             self._session.on_head(message.get("head", 0))
         elif op == "bye":
-            self._bye = message
-            self._url = message.get("url") or self._url
-        elif self._on_push is not None:
-            self._on_push(message)
+            self._lines.on_bye(message)
+        else:
+            self._on_other_push(message)
+        if self._silence.wishes_change and self.is_online:
+            self._adjusting = asyncio.create_task(self._adjust(self._silence.wish()))
         self._wake.set()
 
     def _on_answer(self, answer: dict[str, Any]) -> None:
@@ -317,60 +313,55 @@ class Client:
         if answer["op"] == "connected":
             self._on_connected(answer)
         elif answer["op"] == "page":
-            self._tell(self._session.on_page(answer))
-        settled = self._outgoing.on_answer(answer)
-        if settled is not None:
-            self._session.on_sent(*settled)
+            _tell(self._on_loss, self._session.on_page(answer))
+        command = self._outgoing.on_answer(answer)
+        if command is not None and answer["op"] == "sent":
+            self._session.on_sent(Sent.of(answer, command["key"]), command)
 
-    def _catch_up(self) -> None:
-        """Ask for the next page when there is something behind and nothing in hand."""
-        if self._online and self._session.wants_page:
-            self._session.syncing = True
-            self._session.acked = self._session.seen
-            self._sync_task = asyncio.create_task(self._sync(self._session.seen))
+    def _on_other_push(self, message: dict[str, Any]) -> None:
+        push = push_of(message)
+        for reader in self._readers:
+            reader.put(push)
+        _tell(self._on_push, push)
 
-    async def _sync(self, after: int) -> None:
-        try:
-            await self._outgoing.call({"op": "sync", "after": after, "limit": PAGE_EVENTS})
-        except Disconnected:
-            pass  # the next line starts with a page
-        except CommandFailed as error:
-            self._end(error)
+    async def _restore(self) -> None:
+        """Tell a new line what the application had asked for on an earlier one."""
+        for command in self.standing.commands():
+            while True:
+                try:
+                    push = self.standing.on_answer(command, await self._outgoing.call(command))
+                except Disconnected:
+                    return
+                except CommandFailed as error:
+                    if error.retryable:
+                        after_ms = error.retry_after_ms
+                        await asyncio.sleep(RETRY_SECONDS if after_ms is None else after_ms / 1000)
+                        continue
+                    self.standing.on_refused(command)
+                else:
+                    if push is not None:
+                        self._on_other_push(push)
+                break
 
-    async def _call(self, command: dict[str, Any]) -> dict[str, Any]:
-        if not self._online:
-            raise Disconnected("not online")
-        return await self._outgoing.call(command)
-
-    def _tell(self, loss: Loss | None) -> None:
-        if loss is not None and self._on_loss is not None:
-            self._on_loss(loss)
-
-    def _acknowledge_soon(self) -> None:
-        """Acknowledge now when enough was consumed, else in a moment."""
-        behind = self.cursor - self._session.acked
-        if behind >= ACK_EVENTS:
-            self._acknowledge()
-        elif behind > 0 and self._ack_timer is None:
-            loop = asyncio.get_running_loop()
-            self._ack_timer = loop.call_later(ACK_SECONDS, self._acknowledge)
-
-    def _acknowledge(self) -> None:
-        if self._ack_timer is not None:
-            self._ack_timer.cancel()
-            self._ack_timer = None
-        if self._online and self.cursor > self._session.acked:
-            self._session.acked = self.cursor
-            self._transmit({"op": "ack", "seq": self.cursor})
+    async def _adjust(self, wish: dict[str, Any] | None) -> None:
+        """Tell the server the interval that was learnt."""
+        with contextlib.suppress(CommandFailed, Disconnected):
+            self._silence.regrant(await self._outgoing.call({"op": "heartbeat", **(wish or {})}))
 
     def _ping(self) -> None:
         self._transmit({"op": "ping"})
 
-    def _cut(self) -> None:
-        """The line is dead: end it here, so that a new one is tried."""
-        if self._connection is not None:
-            self._connection.abort()
-
     def _transmit(self, message: dict[str, Any]) -> None:
-        if self._connection is not None:
-            self._connection.send(message)
+        self._silence.sent(question="id" in message or message["op"] == "ping")
+        self._lines.send(message)
+
+
+def _tell(callback: Callable[[Any], None] | None, what: object) -> None:
+    """Call the application back; its mistakes are its own and end no line."""
+    if callback is None or what is None:
+        return
+    try:
+        callback(what)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it goes where asyncio reports such
+        context = {"message": f"hivewire client: {callback!r} failed", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)

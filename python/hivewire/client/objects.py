@@ -1,24 +1,23 @@
-"""What a client gives to its application: events of the timeline and answers to sends."""
+"""What a client gives to its application: events, answers to changes, and keys."""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of the user's timeline.
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One durable event of a conversation, as `history` and channels show it.
 
     Attributes:
-        seq: its position in the timeline: 1, 2, 3 …, no hole.
         type: `message`, `edit`, `recall`, `reaction`, `membership` or `conversation`.
         conv: the conversation's id.
-        n: its position in the conversation.
+        n: its position in the conversation: 1, 2, 3 …, no hole.
         sender: who caused it (`from` on the wire).
         ts: when the server took it, in milliseconds since the Unix epoch.
         key: the sender's id of the change, None where there is none.
@@ -27,7 +26,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         body: all fields as they came, also those of later versions.
     """
 
-    seq: int
     type: str
     conv: str
     n: int
@@ -39,24 +37,74 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any]
 
     @classmethod
-    def of(cls, body: dict[str, Any]) -> Event:
+    def of(cls, body: dict[str, Any], conv: str = "") -> Self:
+        """The event in an object of the wire; KeyError when it is none.
+
+        Args:
+            body: the object.
+            conv: the conversation, where the object need not name it.
+        """
+        return cls(**_fields(body, conv))
+
+    @property
+    def media(self) -> list[str]:
+        """Ids of uploads that a message shows."""
+        return self.body.get("media") or []
+
+    @property
+    def mentions(self) -> list[str]:
+        """User ids that a message mentions."""
+        return self.body.get("mentions") or []
+
+    @property
+    def reply_to(self) -> int | None:
+        """The `n` that a message answers."""
+        return self.body.get("reply_to")
+
+    @property
+    def target(self) -> int | None:
+        """The `n` that an edit, a recall or a reaction is about."""
+        return self.body.get("target")
+
+    @property
+    def edited(self) -> int | None:
+        """When the message was last edited (milliseconds), in what shows its state now."""
+        return self.body.get("edited")
+
+    @property
+    def recalled(self) -> int | None:
+        """When the message was recalled (milliseconds): its content is gone then."""
+        return self.body.get("recalled")
+
+    @property
+    def reactions(self) -> dict[str, list[str]]:
+        """Who reacted by which emoji, at most 100 users each; `reaction_counts` counts all."""
+        return self.body.get("reactions") or {}
+
+    @property
+    def reaction_counts(self) -> dict[str, int]:
+        """How many reacted by which emoji."""
+        counts: dict[str, int] = {name: len(users) for name, users in self.reactions.items()}
+        return counts | (self.body.get("reaction_counts") or {})
+
+
+class Event(Item, frozen=True, kw_only=True):
+    """One event of the user's timeline.
+
+    Attributes:
+        seq: its position in the timeline: 1, 2, 3 …, no hole, the same on all devices.
+    """
+
+    seq: int
+
+    @classmethod
+    def of(cls, body: dict[str, Any], conv: str = "") -> Self:
         """The event in an object of the wire; KeyError when it is none."""
-        return cls(
-            seq=body["seq"],
-            type=body["type"],
-            conv=body["conv"],
-            n=body["n"],
-            sender=body["from"],
-            ts=body["ts"],
-            key=body.get("key"),
-            text=body.get("text"),
-            data=body.get("data"),
-            body=body,
-        )
+        return cls(seq=body["seq"], **_fields(body, conv))
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a send: it is on stable storage and will reach every member.
+    """The answer to a change: it is on stable storage and will reach every member.
 
     Attributes:
         conv: the conversation it went to.
@@ -82,7 +130,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
             n=answer["n"],
             seq=answer.get("seq"),
             ts=answer["ts"],
-            dup=answer["dup"],
+            dup=answer.get("dup", False),
             key=key,
         )
 
@@ -91,3 +139,18 @@ def new_key() -> str:
     """A fresh key: a ULID, 26 characters that sort by time."""
     number = (int(time.time() * 1000) << 80) | int.from_bytes(os.urandom(10))
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5))
+
+
+def _fields(body: dict[str, Any], conv: str) -> dict[str, Any]:
+    """What every event has."""
+    return {
+        "type": body["type"],
+        "conv": body.get("conv", conv),
+        "n": body["n"],
+        "sender": body["from"],
+        "ts": body["ts"],
+        "key": body.get("key"),
+        "text": body.get("text"),
+        "data": body.get("data"),
+        "body": body,
+    }

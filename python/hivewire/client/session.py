@@ -107,10 +107,8 @@ class Session:
         """A first `sent` fills its place in the timeline; its event is not pushed to this line."""
         if sent.dup or sent.seq is None or not self.live:
             return
-        own = {"op", "id", "to"}
-        body = {name: value for name, value in command.items() if name not in own}
-        body |= {"seq": sent.seq, "type": "message", "conv": sent.conv, "n": sent.n}
-        body |= {"from": self.user, "ts": sent.ts}
+        body = _event_fields(command)
+        body |= {"seq": sent.seq, "conv": sent.conv, "n": sent.n, "from": self.user, "ts": sent.ts}
         self.on_event(body)
 
     def on_head(self, head: int) -> None:
@@ -148,3 +146,17 @@ class Session:
             self._queue.append(event)
             self.seen = event.seq
         return event.seq <= self.seen
+
+
+# Fields of a change that say where it goes or what it is about.
+_ADDRESS: Final = frozenset({"op", "id", "to", "conv", "n"})
+_TYPES: Final = {"send": "message", "edit": "edit", "recall": "recall", "react": "reaction"}
+
+
+def _event_fields(command: dict[str, Any]) -> dict[str, Any]:
+    """The event that a change makes, as far as the change itself says it."""
+    fields = {name: value for name, value in command.items() if name not in _ADDRESS}
+    fields["type"] = _TYPES[command["op"]]
+    if "n" in command:
+        fields["target"] = command["n"]
+    return fields

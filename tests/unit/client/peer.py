@@ -26,6 +26,7 @@ class Line(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
+        self._peer.accepted.append(self)
         self._peer.lines.put_nowait(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -80,6 +81,7 @@ class Peer:
 
     def __init__(self) -> None:
         self.lines: asyncio.Queue[Line] = asyncio.Queue()
+        self.accepted: list[Line] = []
         self.url = ""
 
     async def line(self) -> Line:

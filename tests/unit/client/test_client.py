@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from hivewire.client import Client, Closed, CommandFailed, Line
+from hivewire.client import (
+    Adaptive,
+    ChannelHead,
+    Client,
+    Closed,
+    CommandFailed,
+    Line,
+    Presence,
+    PresenceChange,
+    Push,
+    Recent,
+    Typing,
+)
 from tests.unit.client.peer import listening
 
 pytestmark = pytest.mark.unit
@@ -250,7 +262,6 @@ def test_refresh_replaces_token_and_ticket() -> None:
             await refreshing
             line.transport.disconnect()
             assert (await (await peer.line()).connected())["ticket"] == "ticket-2"
-            assert client.token == "t2"
             await client.close()
 
     asyncio.run(story())
@@ -259,13 +270,199 @@ def test_refresh_replaces_token_and_ticket() -> None:
 def test_other_pushes_go_to_who_asked_for_them() -> None:
     async def story() -> None:
         async with listening() as peer:
-            pushes: list[dict[str, Any]] = []
-            client = Client(peer.url, "t", on_push=pushes.append)
+            called: list[Push] = []
+            client = Client(peer.url, "t", on_push=called.append)
             line, _ = await enter(client, peer)
+            pushes = client.pushes()
             line.send("typing", conv="c", user="b", state="start")
             line.event(1)
             await take(client, 1)
-            assert [push["op"] for push in pushes] == ["typing"]
+            await client.close()
+            assert called == [Typing("c", "b", "start")]
+            assert [push async for push in pushes] == called, "it ends with the client"
+            assert [push async for push in client.pushes()] == []
+
+    asyncio.run(story())
+
+
+def test_a_callback_that_fails_ends_no_line() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            failures: list[dict[str, Any]] = []
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda _loop, context: failures.append(context))
+
+            def fail(_push: Push) -> None:
+                raise RuntimeError("mine")
+
+            client = Client(peer.url, "t", on_push=fail)
+            line, _ = await enter(client, peer)
+            line.send("typing", conv="c", user="b", state="start")
+            line.event(1)
+            assert await take(client, 1) == [1]
+            assert [str(context["exception"]) for context in failures] == ["mine"]
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_new_line_is_told_what_stands_and_tells_how_things_are() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            line, _ = await enter(client, peer)
+            opening = asyncio.create_task(client.open_channel("channel:c"))
+            line.send("ok", id=(await line.receive("open"))["id"], head=4)
+            assert await opening == 4
+            watching = asyncio.create_task(client.watch(["b"]))
+            command = await line.receive("watch")
+            line.send("presence", id=command["id"], changes=[{"user": "b", "state": "online"}])
+            assert await watching == [PresenceChange("b", "online")]
+            pushes = client.pushes()
+            line.transport.disconnect()
+            again = await peer.line()
+            await again.connected()
+            command = await again.receive("watch")
+            assert command["users"] == ["b"]
+            again.send("presence", id=command["id"], changes=[{"user": "b", "state": "away"}])
+            command = await again.receive("open")
+            again.send("ok", id=command["id"], head=9)
+            assert await anext(pushes) == Presence([PresenceChange("b", "away")])
+            assert await anext(pushes) == ChannelHead("channel:c", 9)
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_what_stands_and_is_refused_for_now_is_told_again() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            client.standing.opened("channel:c")
+            client.standing.opened("channel:d")
+            line, _ = await enter(client, peer)
+            late = {"code": "unavailable", "message": "", "retryable": True, "retry_after_ms": 5}
+            gone = {"code": "forbidden", "message": "", "retryable": False}
+            for conv, answer in (("c", late), ("c", gone), ("d", {"head": 1})):
+                command = await line.receive("open")
+                assert command["conv"] == f"channel:{conv}"
+                line.send("ok" if "head" in answer else "error", id=command["id"], **answer)
+            line.event(1)
+            await take(client, 1)
+            assert client.standing.commands() == [{"op": "open", "conv": "channel:d"}]
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_recent_conversations_come_with_the_line() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t", recent=Recent(2, 3))
+            item = {"conv": "direct:a,b", "kind": "direct", "head": 4, "read": 2, "unread": 2}
+            _, command = await enter(client, peer, recent={"items": [item], "next": None})
+            assert command["recent"] == {"conversations": 2, "messages": 3}
+            assert [(one.conv, one.unread) for one in client.recent] == [("direct:a,b", 2)]
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_client_that_learns_tells_the_server_what_it_wants() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            pace = Adaptive()
+            client = Client(peer.url, "t", heartbeat=pace)
+            driven = {"interval_ms": 25_000, "timeout_ms": 10_000, "from": "client"}
+            line, command = await enter(client, peer, heartbeat=driven)
+            assert command["heartbeat"] == {"interval_ms": 25_000, "from": "client"}
+            pace.wanted = 60.0  # as if the line had been quiet for long
+            line.event(1)
+            command = await line.receive("heartbeat")
+            assert (command["interval_ms"], command["from"]) == (60_000, "client")
+            line.send("heartbeat", id=command["id"], **(driven | {"interval_ms": 50_000}))
+            client.use_network("train")
+            await line.receive("ping")
+            assert pace.network == "train"
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_heartbeat_of_the_applications_own_holds_on_later_lines() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            line, command = await enter(client, peer)
+            assert "heartbeat" not in command
+            asking = asyncio.create_task(client.heartbeat(60_000))
+            command = await line.receive("heartbeat")
+            assert (command["interval_ms"], command["from"]) == (60_000, "server")
+            granted = {"interval_ms": 60_000, "timeout_ms": 10_000, "from": "server"}
+            line.send("heartbeat", id=command["id"], **granted)
+            assert (await asking).interval_ms == 60_000
+            line.transport.disconnect()
+            command = await (await peer.line()).connected(heartbeat=granted)
+            assert command["heartbeat"] == {"interval_ms": 60_000, "from": "server"}
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_token_may_be_fetched_whenever_a_new_one_is_wanted() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            tokens = iter(("t1", "t2"))
+
+            async def fetch() -> str:
+                try:
+                    return next(tokens)
+                except StopIteration:
+                    raise LookupError("logged out") from None
+
+            client = Client(peer.url, fetch)
+            line, command = await enter(client, peer)
+            assert command["token"] == "t1"
+            line.close(4002, "the token has expired")
+            line = await peer.line()
+            assert (await line.connected())["token"] == "t2"
+            line.close(4002, "the token has expired")
+            with pytest.raises(LookupError, match="logged out"):
+                await asyncio.wait_for(anext(client), 10)
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_token_refreshed_without_a_line_opens_the_next_one() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            lost = asyncio.Event()
+            client = Client(peer.url, "t", on_line=lambda at: at is Line.OFFLINE and lost.set())
+            line, _ = await enter(client, peer)
+            line.send("bye", code=4000, reason="", reconnect=True, delay_ms=50)
+            line.close(4000)
+            await lost.wait()
+            await client.refresh("t2")
+            command = await (await peer.line()).connected()
+            assert (command.get("token"), command.get("ticket")) == ("t2", None)
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_typing_while_offline_is_dropped() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            client = Client(peer.url, "t")
+            client.typing("direct:a,b")
+            line, _ = await enter(client, peer)
+            client.typing("direct:a,b", "stop")
+            assert await line.receive("typing") == {
+                "op": "typing",
+                "conv": "direct:a,b",
+                "state": "stop",
+            }
             await client.close()
 
     asyncio.run(story())

@@ -1,4 +1,4 @@
-"""Sends survive lines; other commands end with theirs."""
+"""What may be given twice survives lines; other commands end with theirs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Wire:
         self.outgoing.window = window
 
     async def start(self, key: str) -> asyncio.Task[Any]:
-        task = asyncio.create_task(self.outgoing.send({"to": "user:b", "key": key, "text": "x"}))
+        command = {"op": "send", "to": "user:b", "key": key, "text": "x"}
+        task = asyncio.create_task(self.outgoing.ask(command))
         await asyncio.sleep(0)
         return task
 
@@ -47,7 +48,7 @@ def test_a_send_waits_for_its_answer() -> None:
         task = await wire.start("k1")
         assert list(wire.sent[0]) == ["op", "id", "to", "key", "text"]
         wire.answer("k1", 7)
-        assert (await task).n == 7
+        assert (await task)["n"] == 7
 
     run(story())
 
@@ -67,7 +68,7 @@ def test_unanswered_sends_go_out_again_in_their_order_with_their_keys() -> None:
         assert len({command["id"] for command in wire.sent}) == 5
         wire.answer("k1", 1, dup=True)
         wire.answer("k3", 3)
-        assert [(await task).dup for task in tasks] == [True, False, False]
+        assert [(await task)["dup"] for task in tasks] == [True, False, False]
 
     run(story())
 
@@ -121,9 +122,9 @@ def test_who_gives_up_waiting_leaves_the_answer_to_the_session() -> None:
         task.cancel()
         await asyncio.wait((task,))
         body = {"conv": "c", "n": 1, "seq": 1, "ts": 1, "dup": False}
-        settled = wire.outgoing.on_answer({"op": "sent", "id": wire.sent[0]["id"], **body})
-        assert settled is not None
-        assert settled[0].seq == 1
+        command = wire.outgoing.on_answer({"op": "sent", "id": wire.sent[0]["id"], **body})
+        assert command is not None
+        assert command["key"] == "k1"
         wire.outgoing.on_offline()
         wire.outgoing.window = 32
         wire.outgoing.flush()
@@ -138,7 +139,68 @@ def test_the_same_key_twice_is_one_send() -> None:
         tasks = [await wire.start("k1"), await wire.start("k1")]
         assert len(wire.sent) == 1
         wire.answer("k1", 3)
-        assert [(await task).n for task in tasks] == [3, 3]
+        assert [(await task)["n"] for task in tasks] == [3, 3]
+
+    run(story())
+
+
+def test_one_of_two_who_wait_for_the_same_send_may_give_up() -> None:
+    async def story() -> None:
+        wire = Wire()
+        first, second = await wire.start("k1"), await wire.start("k1")
+        first.cancel()
+        await asyncio.wait((first,))
+        wire.answer("k1", 3)
+        assert (await second)["n"] == 3
+
+    run(story())
+
+
+def test_another_command_under_the_same_key_is_the_servers_to_judge() -> None:
+    async def story() -> None:
+        wire = Wire()
+        tasks = [await wire.start("k1")]
+        for op in ("recall", "outcome"):
+            command = {"op": op, "key": "k1"}
+            tasks.append(asyncio.create_task(wire.outgoing.ask(command)))
+        await asyncio.sleep(0)
+        assert [command["op"] for command in wire.sent] == ["send", "recall", "outcome"]
+        for command in wire.sent:
+            wire.outgoing.on_answer({"op": "ok", "id": command["id"]})
+        await asyncio.gather(*tasks)
+
+    run(story())
+
+
+def test_a_question_without_an_answer_is_asked_again_on_the_next_line() -> None:
+    async def story() -> None:
+        wire = Wire()
+        task = asyncio.create_task(wire.outgoing.ask({"op": "history", "conv": "c"}))
+        await asyncio.sleep(0)
+        wire.outgoing.on_offline()
+        wire.outgoing.window = 32
+        wire.outgoing.flush()
+        assert [command["op"] for command in wire.sent] == ["history", "history"]
+        wire.outgoing.on_answer({"op": "history", "id": wire.sent[1]["id"], "items": []})
+        assert (await task)["items"] == []
+
+    run(story())
+
+
+def test_what_was_put_off_does_not_come_early_with_a_new_line() -> None:
+    async def story() -> None:
+        wire = Wire()
+        tasks = [await wire.start("k1"), await wire.start("k2")]
+        wire.refuse("k1", "unavailable", retryable=True, retry_after_ms=5_000)
+        wire.outgoing.on_offline()
+        wire.outgoing.window = 32
+        wire.outgoing.flush()
+        assert wire.keys() == ["k1", "k2", "k2"]
+        await asyncio.sleep(5.1)
+        assert wire.keys() == ["k1", "k2", "k2", "k1"]
+        for key in ("k1", "k2"):
+            wire.answer(key)
+        await asyncio.gather(*tasks)
 
     run(story())
 

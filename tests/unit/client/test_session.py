@@ -226,3 +226,30 @@ def test_i7_whatever_is_lost_or_repeated_everything_comes_once(
     if session.wants_page:
         session.on_page(page(session.seen + 1, head, head=head))
     assert shown + drain(session) == list(range(1, head + 1))
+
+
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        (
+            {"op": "send", "to": "group:g", "text": "x", "reply_to": 3, "media": ["m1"]},
+            {"type": "message", "text": "x", "reply_to": 3, "media": ["m1"]},
+        ),
+        ({"op": "edit", "conv": "c", "n": 4, "text": "y"}, {"type": "edit", "text": "y"}),
+        ({"op": "recall", "conv": "c", "n": 4}, {"type": "recall"}),
+        (
+            {"op": "react", "conv": "c", "n": 4, "emoji": "+", "on": False},
+            {"type": "reaction", "emoji": "+", "on": False},
+        ),
+    ],
+)
+def test_each_change_fills_its_place_with_the_event_it_made(
+    command: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    session = live_session()
+    session.on_sent(sent(1), {**command, "key": "k" * 8})
+    event = session.take()
+    assert event is not None
+    place = {"seq": 1, "conv": "direct:a,b", "n": 1, "from": "a", "ts": 1, "key": "k" * 8}
+    assert event.body == wanted | place | ({"target": 4} if "n" in command else {})
+    assert event.target == (4 if "n" in command else None)
