@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import random
 import resource
+import secrets
 import signal
 import sys
 import time
@@ -17,23 +19,35 @@ from typing import TYPE_CHECKING
 
 import structlog
 import uvloop
+from pydantic import SecretStr
 
 from hivewire import chaos, gateway
 from hivewire.api import Api
-from hivewire.auth import Verifier, ticket_secret
+from hivewire.auth import KeyProblem, Verifier, ticket_secret
+from hivewire.config.sections import Auth
 from hivewire.core.view import View
 from hivewire.delivery import Delivery, Owed
+from hivewire.delivery.heads import GATHER_MS as HEADS_MS
+from hivewire.delivery.receipts import GATHER_MS as RECEIPTS_MS
+from hivewire.delivery.retention import Retention
 from hivewire.gateway import Engine, Gateway
 from hivewire.handlers import Services
 from hivewire.handlers.rates import Rates
 from hivewire.handlers.services import limits_of
+from hivewire.hooks.bridge import Bridge
+from hivewire.hooks.sender import NodeSender
 from hivewire.metrics import LoopLag, Metrics
+from hivewire.presence import Ticker
+from hivewire.soon import InTurn, Soon
 from hivewire.store.journal import Commit, Journal, ThreadCommitter
 from hivewire.store.rocks import Rocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hivewire.config import Settings
     from hivewire.delivery import Caller
+    from hivewire.hooks import App
     from hivewire.store.journal import Group
 
 log = structlog.get_logger(__name__)
@@ -41,6 +55,8 @@ log = structlog.get_logger(__name__)
 FATAL_STATUS = 70
 """Exit status after a failed write or sync: EX_SOFTWARE; a supervisor starts the node again."""
 FORGET_SECONDS = 10.0
+DISK_SECONDS = 2.0
+"""How long a node that ends waits for what is being written, when everybody has been sent off."""
 SWITCH_SECONDS = 0.0005
 """The committer's thread comes back from the disk and waits so long at most for a busy loop."""
 HEALTH = ("background-errors", "is-write-stopped", "estimate-num-keys", "cur-size-all-mem-tables")
@@ -50,19 +66,13 @@ HEALTH = ("background-errors", "is-write-stopped", "estimate-num-keys", "cur-siz
 class Node:
     """One node on the running loop. Raises StoreError or OSError where it cannot start."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, application: App | None = None) -> None:
         self.settings = settings
         self.loop = asyncio.get_running_loop()
         self.metrics = Metrics()
-        self.verifier = Verifier(settings.auth)
+        self.verifier = verifier_for(settings, application)
         store = settings.store
-        self.store = Rocks.open(
-            store.path,
-            sync=store.sync,
-            block_cache_bytes=store.block_cache,
-            write_buffer_bytes=store.write_buffer,
-            max_open_files=store.open_files,
-        )
+        self.store = open_store(settings)
         if chaos.reach is not None:
             chaos.reach("startup")
         cores = len(os.sched_getaffinity(0))
@@ -70,8 +80,18 @@ class Node:
         needed = gateway.shards_for(settings.limits.max_connections, cores, table)
         shards = settings.edge.shards or needed
         self.engine = Engine(gateway.engine_settings(settings, shards))
-        self.view = View(self.store, store.cache_users)
-        self.delivery = Delivery(self.engine, gateway.OPS, self.view, self.metrics)
+        self.view = View(self.store, store.cache_users, store.cache_history, store.cache_unread)
+        self._cursors_soon = Soon(self.loop, store.cursor_delay, self._write_cursors)
+        self._receipts_soon = Soon(self.loop, RECEIPTS_MS, self._tell_receipts)
+        self._heads_soon = Soon(self.loop, HEADS_MS, self._tell_heads)
+        self.delivery = Delivery(
+            self.engine,
+            gateway.OPS,
+            self.view,
+            self.metrics,
+            receipts_soon=self._receipts_soon,
+            heads_soon=self._heads_soon,
+        )
         self.journal: Journal[Owed] = Journal(
             self.store,
             ThreadCommitter(self.loop.call_soon_threadsafe),
@@ -82,12 +102,26 @@ class Node:
             observe=self._observe,
         )
         self.delivery.journal = self.journal
+        self.ticker = Ticker(
+            settings,
+            self.delivery,
+            self.metrics,
+            devices=self.engine.devices,
+            call_later=self.loop.call_later,
+            clock=monotonic_ms,
+            jitter=random.random,
+        )
         self.services = self._services()
         self.gateway = Gateway(self.engine, self.services, self.journal, self.loop)
+        self.bridge = None if application is None else self._bridge(application)
+        self.services.hooks = self.bridge
         self.api = Api(settings.api.address, self.metrics, self._why_not_ready)
         self._lag = LoopLag(self.metrics, self.loop)
-        self._cursor_timer: asyncio.TimerHandle | None = None
         self._forget_timer: asyncio.TimerHandle | None = None
+        self.retention = Retention(
+            self.delivery, store.retention, store.retention_pass, self._is_here
+        )
+        self._retention_timer: asyncio.TimerHandle | None = None
         self._state = "starting"
 
     def _services(self) -> Services:
@@ -104,20 +138,45 @@ class Node:
             close_codes=gateway.CLOSE_CODES,
             heartbeat_range=gateway.HEARTBEAT_RANGE,
             devices=self.engine.devices,
+            presence=self.ticker.presence,
             resume=self._resume,
             replace=self._replace,
-            move_cursor_soon=self._move_cursor_soon,
+            later=InTurn(self.loop.call_soon, self._run_when_durable),
+            move_cursor_soon=self._cursors_soon,
         )
+
+    def _bridge(self, application: App) -> Bridge:
+        """Connect an application with this node."""
+        act = self.gateway.act
+        bridge = Bridge(
+            application,
+            self.settings,
+            loop=self.loop,
+            metrics=self.metrics,
+            act=act,
+            devices=self.engine.devices,
+            sender=NodeSender(self.delivery, act, lambda: self.services.now_ms),
+        )
+        if bridge.observes:
+            self.delivery.released = bridge.released
+        self.metrics.application = bridge.figures
+        return bridge
 
     async def start(self) -> tuple[str, str]:
         """Accept connections. Returns the addresses of edge and api, `HOST:PORT`."""
+        if self.bridge is not None:
+            await self.bridge.start()
         host, port = self.engine.listen()
         self.metrics.engine = self.engine.stats
         self.metrics.store = self._store_figures
+        self.metrics.history = self.view.tails.figures
+        self.metrics.presence = self.ticker.presence.figures
         api = await self.api.start()
         self.gateway.start()
         self._lag.start()
         self._forget()
+        if self.retention.first_ms is not None:
+            self._retain_in(self.retention.first_ms)
         self._state = "ready"
         return f"{host}:{port}", str(api)
 
@@ -127,10 +186,15 @@ class Node:
         until = time.monotonic() + self.settings.drain.time / 1000
         self.engine.pause()
         await self._finish_taken(until)
+        # Before anybody is sent off: whose line hangs until the end was here too.
+        self.ticker.part(self.engine.users(), time.time_ns() // 1_000_000)
         self.engine.drain(self.settings.drain.spread)
         while self.engine.connections() and time.monotonic() < until:
             self.gateway.turn()
             await asyncio.sleep(0.02)
+        await self._take_to_the_disk()
+        if self.bridge is not None:
+            await self._tell_the_rest(self.bridge, until)
         await self.stop()
 
     async def _finish_taken(self, until: float) -> None:
@@ -138,17 +202,34 @@ class Node:
         quiet = 0
         while quiet < 3 and time.monotonic() < until:
             took = self.gateway.turn()
-            if self.view.cursors.dirty:
-                self.delivery.cursors()
-            quiet = quiet + 1 if not took and self.journal.is_idle else 0
+            self.delivery.cursors()
+            idle = self.journal.is_idle and (self.bridge is None or self.bridge.is_idle)
+            quiet = quiet + 1 if idle and not took else 0
             await asyncio.sleep(0.01)
+
+    async def _take_to_the_disk(self) -> None:
+        """Let what is being written come to its end."""
+        until = time.monotonic() + DISK_SECONDS
+        while not self.journal.is_idle and time.monotonic() < until:  # noqa: ASYNC110 - as below
+            await asyncio.sleep(0.01)
+
+    async def _tell_the_rest(self, bridge: Bridge, until: float) -> None:
+        """Let the application hear of everything, and say its last word."""
+        while not bridge.is_idle and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+        await bridge.finish()
 
     async def stop(self) -> None:
         """Let go of everything at once."""
         self._state = "stopped"
+        if self.bridge is not None:
+            await self.bridge.stop()
         self.gateway.stop()
         self._lag.stop()
-        for timer in (self._cursor_timer, self._forget_timer):
+        self.ticker.stop()
+        for soon in (self._cursors_soon, self._receipts_soon, self._heads_soon):
+            soon.cancel()
+        for timer in (self._forget_timer, self._retention_timer):
             if timer is not None:
                 timer.cancel()
         self.engine.stop()
@@ -186,18 +267,35 @@ class Node:
             # Standard error may lie on the same full disk.
             os._exit(FATAL_STATUS)
 
-    def _move_cursor_soon(self) -> None:
-        if self._cursor_timer is None:
-            delay = self.settings.store.cursor_delay / 1000
-            self._cursor_timer = self.loop.call_later(delay, self._write_cursors)
-
     def _write_cursors(self) -> None:
-        self._cursor_timer = None
-        if self.view.cursors.dirty and not self.journal.dead:
+        if not self.journal.dead:
             self.delivery.cursors()
 
+    def _tell_receipts(self) -> None:
+        self.delivery.tell_receipts()
+
+    def _tell_heads(self) -> None:
+        self.delivery.tell_heads()
+
+    def _run_when_durable(self, work: Callable[[], None]) -> None:
+        if self._state != "stopped":
+            self.gateway.act(lambda: self.delivery.when_durable(work))
+
+    def _retain_in(self, ms: int) -> None:
+        self._retention_timer = self.loop.call_later(ms / 1000, self._retain)
+
+    def _retain(self) -> None:
+        def step() -> None:
+            self._retain_in(self.retention.step(self.services.now_ms))
+
+        self.gateway.act(step)
+
+    def _is_here(self, user: str, device: str) -> bool:
+        coming = (name for name, _ in self.services.connecting.get(user, ()))
+        return device in self.engine.devices(user) or device in coming
+
     def _forget(self) -> None:
-        self.services.rates.now = time.monotonic_ns() // 1_000_000
+        self.services.rates.now = monotonic_ms()
         self.services.rates.forget_rested()
         self._forget_timer = self.loop.call_later(FORGET_SECONDS, self._forget)
 
@@ -213,14 +311,42 @@ class Node:
         }
 
 
-def serve(settings: Settings, dev: bool) -> int:  # noqa: FBT001 - as the command line says it
+def monotonic_ms() -> int:
+    """Milliseconds of a clock that only goes forward."""
+    return time.monotonic_ns() // 1_000_000
+
+
+def open_store(settings: Settings) -> Rocks:
+    """The data directory of a node, open. Raises StoreError where it cannot be."""
+    store = settings.store
+    return Rocks.open(
+        store.path,
+        sync=store.sync,
+        block_cache_bytes=store.block_cache,
+        write_buffer_bytes=store.write_buffer,
+        max_open_files=store.open_files,
+    )
+
+
+def verifier_for(settings: Settings, application: App | None) -> Verifier:
+    """What checks tokens. Where the application does, no key is needed and none is known."""
+    try:
+        return Verifier(settings.auth)
+    except KeyProblem:
+        if application is None or application.authenticator is None:
+            raise
+        nobody = SecretStr(secrets.token_urlsafe(48))
+        return Verifier(Auth(algorithm="HS256", secret=nobody))
+
+
+def serve(settings: Settings, application: App | None = None, *, dev: bool = False) -> int:
     """Run a node until SIGTERM. Returns the exit status; prints the `ready` line."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    return uvloop.run(_serve(settings, dev=dev))
+    return uvloop.run(_serve(settings, application, dev=dev))
 
 
-async def _serve(settings: Settings, *, dev: bool) -> int:
-    node = Node(settings)
+async def _serve(settings: Settings, application: App | None, *, dev: bool) -> int:
+    node = Node(settings, application)
     stopping = asyncio.Event()
     on_signals(asyncio.get_running_loop(), stopping)
     edge, api = await node.start()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from hivewire.config import Settings
+    from hivewire.hooks import App
 
 cli = typer.Typer(
     help="A durable chat connection server: a Rust engine holds the sockets, Python decides.",
@@ -57,7 +58,7 @@ def options(*, version: Annotated[bool, typer.Option(help="Print the version.")]
 def serve(
     app: Annotated[
         str | None,
-        typer.Argument(metavar="[MODULE:OBJECT]", help="Hooks of an application."),
+        typer.Argument(metavar="[MODULE:OBJECT]", help="An application: a hivewire.App."),
     ] = None,
     *,
     config: ConfigFile = None,
@@ -67,8 +68,7 @@ def serve(
     dev: Annotated[bool, typer.Option("--dev", help="Keep a generated secret in --data.")] = False,
 ) -> None:
     """Run a node until SIGTERM; prints one `ready` line when it accepts."""
-    if app is not None:
-        refuse_hooks(app)
+    application = None if app is None else find(app)
     with problems():
         settings = read_settings(
             config, edge={"address": edge}, api={"address": api}, store={"path": data}
@@ -80,7 +80,7 @@ def serve(
         if dev:
             settings = dev_settings(settings)
         log.configure(settings.log)
-        raise typer.Exit(node.serve(settings, dev))
+        raise typer.Exit(node.serve(settings, application, dev=dev))
 
 
 @cli.command()
@@ -262,18 +262,11 @@ def check_id(option: str, value: str) -> None:
         refuse(f"{option}: {value!r} is no id: 1 to 64 of A-Z a-z 0-9 . _ ~ @ + = / -")
 
 
-def refuse_hooks(spec: str) -> NoReturn:
-    """Find the application's object, then say that hooks are not there yet."""
-    import importlib
+def find(spec: str) -> App:
+    """The application that `serve` was given; what its module raises is shown as it is."""
+    from hivewire.hooks.finding import AppNotFound, find_app
 
-    module_name, colon, name = spec.partition(":")
-    if not (colon and module_name and name):
-        refuse(f"{spec!r} is not MODULE:OBJECT")
-    sys.path.insert(0, "")
     try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        refuse(f"{spec}: {error}")
-    if not hasattr(module, name):
-        refuse(f"{spec}: module {module_name} has no {name}")
-    refuse(f"{spec}: application hooks are not part of this version; run `hivewire serve` alone")
+        return find_app(spec)
+    except AppNotFound as error:
+        refuse(str(error))

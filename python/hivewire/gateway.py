@@ -14,10 +14,11 @@ from hivewire import _engine
 from hivewire.core.commands import Send
 from hivewire.core.decode import decode_frame
 from hivewire.delivery import Caller, Delivery, Ops
-from hivewire.handlers import HANDLERS
+from hivewire.handlers import HANDLERS, channels
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from hivewire.config import Settings
     from hivewire.core.commands import Command, CommandError
@@ -27,18 +28,8 @@ if TYPE_CHECKING:
 
 CLOSE_CODES = _engine.CLOSE_CODES
 HEARTBEAT_RANGE = _engine.LIMITS["heartbeat_min_ms"], _engine.LIMITS["heartbeat_max_ms"]
-OPS = Ops(
-    send=_engine.SEND,
-    event=_engine.EVENT,
-    connected=_engine.CONNECTED,
-    syncing=_engine.SYNCING,
-    page=_engine.PAGE,
-    heartbeat=_engine.HEARTBEAT,
-    refresh=_engine.REFRESH,
-    close=_engine.CLOSE,
-    notify=_engine.NOTIFY,
-    pong=_engine.PONG,
-)
+OPS = Ops(**{name: getattr(_engine, name.upper()) for name in Ops._fields})
+"""The engine's numbers: the names are its own."""
 Engine = _engine.Engine
 
 TABLE_SHARE = 0.85
@@ -173,6 +164,16 @@ class Gateway:
             self._delivery.arrived(born_ns, len(work))
         return len(items)
 
+    def act(self, work: Callable[[], None]) -> None:
+        """Do something between two turns, commit it and let out what waits for nothing."""
+        services = self._services
+        services.now_ms = time.time_ns() // 1_000_000
+        services.rates.now = time.monotonic_ns() // 1_000_000
+        work()
+        self._journal.commit()
+        self._delivery.flush()
+        services.connected.clear()
+
     def catch_up(self) -> None:
         """The journal has released a group: go on with the batches that were left waiting."""
         if self._behind and self._journal.waiting <= BACKLOG_GROUPS * self._limit:
@@ -257,6 +258,8 @@ class Gateway:
                 caller.busy = False
                 caller.weight = 0
                 self.resume(caller)
+        elif kind == _engine.MISSED:
+            channels.catch_up(conn, item[5], item[4], self._services)
         elif kind == _engine.CLOSED:
             caller = self._callers.pop(conn, None) or speaking.get(conn)
             if caller is not None:
@@ -264,7 +267,17 @@ class Gateway:
                 # The engine names the session unless it is another connection's by now.
                 caller.replaced = caller.replaced or item[2] is None
             self._services.rates.forget(conn)
+            self._part(conn, item[2], item[3])
+            if self._services.hooks is not None:
+                self._services.hooks.closed(conn, item[4])
             self._delivery.msgpack_sessions -= item[5] == _engine.MSGPACK
+
+    def _part(self, conn: int, user: str | None, device: str | None) -> None:
+        """A connection is gone; without a user it had no session, or that is another's by now."""
+        services = self._services
+        services.presence.closed(conn, services.rates.now)
+        if user is not None and device is not None:
+            services.presence.disconnected(user, device, services.rates.now, services.now_ms)
 
 
 def echo_settings(

@@ -56,6 +56,7 @@ ENGINE: Final = {
     "batches_total": "Batches that went to Python.",
     "read_stalls_total": "Times reading stopped because Python was behind.",
     "stale_orders_total": "Orders for connections that were gone.",
+    "submit_waits_total": "Times Python waited for a shard to take what it had submitted.",
     "pings_sent_total": "Heartbeat pings sent.",
     "heartbeat_lost_total": "Connections closed for want of a heartbeat (4004).",
     "slow_readers_total": "Connections closed as slow readers (4003).",
@@ -64,6 +65,24 @@ ENGINE: Final = {
     "panics_total": "Panics caught at a shard: bugs of ours.",
     "outbox_bytes": "Bytes that wait for slow readers.",
     "wheel_lag_ms": "How late the timer wheels were looked at, the worst since the last scrape.",
+}
+
+HISTORY: Final = {
+    "history_hits_total": "Reads of newest events answered from memory.",
+    "history_misses_total": "Reads of newest events that needed the database.",
+    "history_bytes": "Memory for newest events.",
+}
+
+HOOK_LABELS: Final = ("hook", "result")
+HOOKS: Final = {
+    "under_way": "Calls of the application that have not ended.",
+    "waiting": "Notices that wait for the application.",
+    "sessions": "Connections that the application is told the end of.",
+}
+PRESENCE: Final = {
+    "watchers": "Connections that watch users.",
+    "watched": "Users that they watch, summed over them.",
+    "people": "Users who are watched, have just gone, or said that they are away or invisible.",
 }
 
 
@@ -105,6 +124,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.commands: Counter[tuple[str, str]] = Counter()
+        self.hooks: Counter[tuple[str, str]] = Counter()
+        """Calls of the application, by hook and result."""
         self.answer_seconds = Histogram(SECONDS)
         self.batch_messages = Histogram(MESSAGES)
         self.commit_seconds = Histogram(SECONDS)
@@ -115,6 +136,10 @@ class Metrics:
         self.events = 0
         self.engine: Callable[[], Mapping[str, int]] | None = None
         self.store: Callable[[], Mapping[str, int]] | None = None
+        self.history: Callable[[], Mapping[str, int]] | None = None
+        self.application: Callable[[], Mapping[str, int]] | None = None
+        self.presence: Callable[[], Mapping[str, int]] | None = None
+        self.presence_changes = 0
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_NodeCollector(self))
         ProcessCollector(registry=self._registry)
@@ -136,10 +161,19 @@ class _NodeCollector(Collector):
         yield from self._counters()
         yield from self._histograms()
         if self._metrics.engine is not None:
-            yield from engine_families(self._metrics.engine())
+            yield from families_of(self._metrics.engine(), ENGINE)
         if self._metrics.store is not None:
             for name, value in self._metrics.store().items():
                 yield GaugeMetricFamily(f"hivewire_store_{name}", f"RocksDB: {name}.", value)
+        if self._metrics.presence is not None:
+            for name, value in self._metrics.presence().items():
+                yield GaugeMetricFamily(f"hivewire_presence_{name}", PRESENCE[name], value)
+        if self._metrics.history is not None:
+            yield from families_of(self._metrics.history(), HISTORY)
+        if self._metrics.application is not None:
+            yield self._hooks()
+            for name, value in self._metrics.application().items():
+                yield GaugeMetricFamily(f"hivewire_hooks_{name}", HOOKS[name], value)
 
     def _commands(self) -> Metric:
         family = CounterMetricFamily(
@@ -149,11 +183,21 @@ class _NodeCollector(Collector):
             family.add_metric((op, result), count)
         return family
 
+    def _hooks(self) -> Metric:
+        family = CounterMetricFamily(
+            "hivewire_hooks", "Calls of the application, by hook and result.", labels=HOOK_LABELS
+        )
+        for (hook, result), count in self._metrics.hooks.items():
+            family.add_metric((hook, result), count)
+        return family
+
     def _counters(self) -> Iterable[Metric]:
         metrics = self._metrics
         yield CounterMetricFamily("hivewire_commits", "Synced commits.", metrics.commits)
         yield CounterMetricFamily("hivewire_puts", "Rows written.", metrics.puts)
         yield CounterMetricFamily("hivewire_events", "Timeline events made.", metrics.events)
+        changes = metrics.presence_changes
+        yield CounterMetricFamily("hivewire_presence_changes", "Presence changes pushed.", changes)
 
     def _histograms(self) -> Iterable[Metric]:
         metrics = self._metrics
@@ -169,10 +213,10 @@ class _NodeCollector(Collector):
             )
 
 
-def engine_families(stats: Mapping[str, int]) -> Iterable[Metric]:
-    """The engine's figures, in base units."""
+def families_of(stats: Mapping[str, int], texts: Mapping[str, str]) -> Iterable[Metric]:
+    """Figures under names of ours, in base units."""
     for name, value in stats.items():
-        text = ENGINE.get(name, f"Engine: {name}.")
+        text = texts.get(name, f"Engine: {name}.")
         if name.endswith("_total"):
             yield CounterMetricFamily(f"hivewire_{name}", text, value)
         elif name.endswith("_ms"):

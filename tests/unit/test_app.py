@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,8 +14,10 @@ import pytest
 
 from hivewire import app
 from hivewire.app import Node
+from hivewire.auth import KeyProblem, Refused, mint_token
 from hivewire.config import load
 from hivewire.core.entries import CursorEntry
+from hivewire.hooks import App, Credentials, Event
 from hivewire.store import DataDirectoryHeld, StoreBroken
 
 from .client.virtual import run
@@ -50,7 +53,7 @@ async def written(node: Node) -> None:
 
 def acked(node: Node, seq: int) -> None:
     """A device has said that it holds everything up to `seq`."""
-    node.view.cursors.note(CursorEntry("ann", "phone", seq, 5))
+    node.view.cursors.note(CursorEntry("ann", "phone", seq, 5, 0))
     node.services.move_cursor_soon()
 
 
@@ -123,6 +126,50 @@ class TestReadiness:
             await node.stop()
 
         run(story())
+
+
+class TestApplications:
+    def test_one_is_started_first_and_told_of_the_end_last(self, tmp_path: Path) -> None:
+        application = App()
+        heard: list[str] = []
+
+        @application.on_start
+        async def start() -> None:
+            heard.append("start")
+            await application.send("bot", "user:bot", text="x")
+
+        @application.on_event
+        async def event(event: Event) -> None:
+            heard.append(event.type)
+
+        @application.on_stop
+        async def stop() -> None:
+            heard.append("stop")
+
+        async def story() -> None:
+            node = Node(settings(tmp_path), application)
+            await node.start()
+            page = node.metrics.render().decode()
+            assert "hivewire_hooks_waiting" in page
+            await node.drain()
+            assert application.sender is None
+
+        asyncio.run(story())
+        assert heard == ["start", "message", "stop"]
+
+    def test_without_a_key_only_one_that_authenticates_is_served(self, tmp_path: Path) -> None:
+        keyless = load(auth={"secret": None}, store={"path": tmp_path})
+        application = App()
+        for missing in (None, application):
+            with pytest.raises(KeyProblem):
+                app.verifier_for(keyless, missing)
+
+        @application.authenticate
+        async def nobody(_: Credentials) -> None: ...
+
+        verifier = app.verifier_for(keyless, application)
+        with pytest.raises(Refused):
+            verifier.verify(mint_token(settings(tmp_path).auth, "ann"), int(time.time()))
 
 
 class TestTheEnd:

@@ -127,10 +127,10 @@ def test_check_config_wants_a_key() -> None:
         ("hooks", "'hooks' is not MODULE:OBJECT"),
         ("no_such_module_here:app", "No module named 'no_such_module_here'"),
         ("os:no_such_object", "module os has no no_such_object"),
-        ("os:path", "hooks are not part of this version"),
+        ("os:path", "os:path: path is a module, not a hivewire.App"),
     ],
 )
-def test_serve_refuses_hooks_clearly(spec: str, problem: str) -> None:
+def test_serve_says_which_application_is_missing(spec: str, problem: str) -> None:
     status, out, err = run("serve", spec)
     assert (status, out) == (2, "")
     assert problem in err

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 
 from hivewire import gateway
 from hivewire.config import load
-from hivewire.delivery import JSON, MSGPACK
+from hivewire.core.commands import Send
+from hivewire.delivery import JSON, MSGPACK, Caller
 from hivewire.gateway import BACKLOG_GROUPS, PARKED_COMMANDS, Engine, shards_for
+from hivewire.handlers import send
 
 from .handlers.driver import CODES, Driver, Line, bodies, kinds
 
@@ -92,6 +96,20 @@ class TestTurns:
             driver.settle()
         assert driver.gateway._callers == {}
         assert driver.services.connected == {}
+
+
+def test_what_is_done_between_two_turns_is_committed_and_let_out() -> None:
+    driver = Driver()
+    ann = driver.open("ann")
+    caller = Caller(ann.conn, "ann", "phone", JSON, None)
+    command = Send(7, "user:bob", "key-of-an-act", "hi")
+    driver.later(5_000)
+    with mock.patch.object(gateway, "time", driver.clock):
+        driver.gateway.act(lambda: send.handle(command, caller, driver.services))
+        driver.gateway.act(lambda: driver.delivery.answer(caller, {"op": "ok", "id": 8}))
+    assert bodies(driver.told()) == [{"op": "ok", "id": 8}]
+    (answer,) = bodies(driver.sync())
+    assert (answer["id"], answer["ts"]) == (7, driver.clock.ms)
 
 
 class TestPagesThatMayNotHaveBeenRead:

@@ -7,7 +7,9 @@ import asyncio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hivewire.metrics import Histogram, LoopLag, Metrics
+from hivewire.metrics import PRESENCE, Histogram, LoopLag, Metrics
+
+from .presence.town import Town
 
 pytestmark = pytest.mark.unit
 
@@ -54,6 +56,26 @@ def test_the_engine_and_the_store_are_asked_at_the_scrape() -> None:
     assert found["hivewire_wheel_lag_seconds", ()] == pytest.approx(0.015)
     assert found["hivewire_novel", ()] == 3
     assert found["hivewire_store_background_errors", ()] == 1
+
+
+def test_presence_is_told_by_its_own_names() -> None:
+    metrics = Metrics()
+    metrics.presence = lambda: dict.fromkeys(PRESENCE, 6)
+    metrics.presence_changes = 7
+    found = samples(metrics)
+    assert found["hivewire_presence_watched", ()] == 6
+    assert found["hivewire_presence_changes_total", ()] == 7
+    assert set(Town().presence.figures()) == set(PRESENCE)
+
+
+def test_hooks_are_told_where_there_is_an_application() -> None:
+    metrics = Metrics()
+    metrics.hooks["on_send", "refused"] += 2
+    assert not any("hooks" in name for name, _ in samples(metrics))
+    metrics.application = lambda: {"under_way": 3, "waiting": 4, "sessions": 5}
+    found = samples(metrics)
+    assert found["hivewire_hooks_total", (("hook", "on_send"), ("result", "refused"))] == 2
+    assert found["hivewire_hooks_waiting", ()] == 4
 
 
 def test_the_process_is_told_too() -> None:

@@ -25,7 +25,7 @@ HEADER: Final = """\
 # Settings and limits
 
 Every setting with its default, the reason for it, and what raising and lowering it costs. Made from
-`python/hivewire/config/sections.py` by `make docs`; change it there.
+`python/hivewire/config/` by `make docs`; change it there.
 
 A setting `name` of section `[section]` stands in the file (`--config FILE`, TOML) as
 

@@ -7,7 +7,6 @@ it in the file; inside the program durations are milliseconds and sizes are byte
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr
@@ -266,6 +265,36 @@ class Limits(Section):
         less="Users with many browsers are turned away.",
         ge=1,
     )
+    group_members: int = setting(
+        500,
+        "Members of a group; one more turns it into a channel.",
+        more="A message writes a row for each, and holds the loop by about 2 µs each.",
+        less="Groups turn into channels, without receipts and without a place in timelines.",
+        ge=2,
+        le=5000,
+    )
+    watch: int = setting(
+        500,
+        "Users that one connection may watch.",
+        more="About 150 bytes for each of them.",
+        less="Clients with long contact lists must choose whom they show.",
+        ge=1,
+    )
+    queries_per_second: int = setting(
+        50,
+        "Commands of one connection other than sends, changes, acks and pings, sustained; 0 means "
+        "no limit.",
+        more="One client can take more of the node: an answer may hold 256 KiB.",
+        less="Clients that load much when they start wait.",
+        ge=0,
+    )
+    queries_burst: int = setting(
+        500,
+        "Such commands of one connection at once, before the rate counts.",
+        more="Short spikes of load.",
+        less="A client that comes back after long, and loads page by page, waits.",
+        ge=1,
+    )
     bad_per_minute: int = setting(
         10,
         "Malformed messages of one connection in a minute, then 4501.",
@@ -351,66 +380,6 @@ class Heartbeat(Section):
         less="Lines with long gaps are given up.",
         ge=100,
         le=60_000,
-    )
-
-
-class Presence(Section):
-    """Who is seen as online."""
-
-    linger: Duration = setting(
-        "20s",
-        "How long a user without a device still counts as online. Read once presence exists.",
-        more="Users look online after they left.",
-        less="Short losses of the line show.",
-    )
-
-
-class Store(Section):
-    """Where the truth lies."""
-
-    path: Path = setting(
-        Path("data"),
-        "The data directory (mode 0700), held by one node at a time. Flag: `--data`.",
-    )
-    sync: bool = setting(
-        default=True,
-        why="fsync before anything is answered or shown. Off, a power cut loses answered messages.",
-    )
-    block_cache: Size = setting(
-        "64MiB",
-        "Read cache of the database.",
-        more="Memory.",
-        less="Pages and history read from disk more often.",
-        ge=1 << 20,
-    )
-    write_buffer: Size = setting(
-        "64MiB",
-        "What the database gathers in memory before it writes files.",
-        more="Memory, and a longer start after a crash.",
-        less="More and smaller files, more compaction.",
-        ge=1 << 20,
-    )
-    open_files: int = setting(
-        512,
-        "Files the database keeps open.",
-        more="Descriptors of the main file table.",
-        less="Files are opened again and again.",
-        ge=64,
-    )
-    cache_users: int = setting(
-        8192,
-        "Users whose timeline's head stays in memory; dropped and read again at any moment.",
-        more="About 500 bytes each.",
-        less="A read for each send to a user who is not in it.",
-        ge=256,
-    )
-    cursor_delay: Duration = setting(
-        "100ms",
-        "How long acks are gathered before they are written.",
-        more="kill -9 brings events back that were acked within it; above 100 ms breaks the "
-        "protocol's word.",
-        less="More writes.",
-        le=100,
     )
 
 

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hivewire.config import hooks as hooks_section
+from hivewire.config import presence as presence_section
 from hivewire.config import sections
+from hivewire.config import store as store_section
 from hivewire.config.addresses import is_loopback, parse_address
 
 if TYPE_CHECKING:
@@ -44,8 +47,9 @@ class Settings(BaseSettings):
     auth: sections.Auth = sections.Auth()
     limits: sections.Limits = sections.Limits()
     heartbeat: sections.Heartbeat = sections.Heartbeat()
-    presence: sections.Presence = sections.Presence()
-    store: sections.Store = sections.Store()
+    presence: presence_section.Presence = presence_section.Presence()
+    hooks: hooks_section.Hooks = hooks_section.Hooks()
+    store: store_section.Store = store_section.Store()
     drain: sections.Drain = sections.Drain()
     log: sections.Log = sections.Log()
 

@@ -5,48 +5,29 @@ The same entry on the same state gives the same bytes (I11): all decisions are i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import Struct
-
+from hivewire.core.events import Message, encode
+from hivewire.core.state import block_key
 from hivewire.store import keys
 
 if TYPE_CHECKING:
-    from hivewire.core.entries import DeviceEntry, SendEntry
+    from hivewire.core.entries import BlockEntry, DeviceEntry, SendEntry, TrimEntry
+    from hivewire.core.overlay import Pending
     from hivewire.core.state import ConversationState
     from hivewire.core.view import View
-    from hivewire.store import Columns, Put
-
-
-class Message(Struct, gc=False, omit_defaults=True, tag_field="type", tag="message"):
-    """The body of a message as everyone gets it; in a timeline `seq` comes in front of it."""
-
-    conv: str
-    n: int
-    from_: str = msgspec.field(name="from")
-    key: str
-    ts: int
-    text: str | None = None
-    media: list[str] | None = None
-    data: dict[str, Any] | None = None
-    reply_to: int | None = None
-    mentions: list[str] | None = None
-
-
-_to_json = msgspec.json.Encoder().encode
-_from_json = msgspec.json.Decoder().decode
-_to_msgpack = msgspec.msgpack.Encoder().encode
+    from hivewire.store import Batch, Columns, Put
 
 
 def apply_send(entry: SendEntry, view: View, put: Put, columns: Columns) -> bytes:
     """Put the rows of a message and take its places; returns its body as JSON.
 
-    Four rows a message: the body, a reference in each of two timelines, the key. The first of a
-    conversation puts three more. The body is an object without `op` and `seq`.
+    The body, the key, and a reference in each timeline: four rows in a direct chat, two in a
+    channel. The first of a direct conversation puts three more. The body is an object without `op`
+    and `seq`.
     """
-    conversation = view.conversation(entry.conv)
-    body = _to_json(
+    conversation = view.existing(entry.conv)
+    body = encode(
         Message(
             entry.conv,
             entry.n,
@@ -71,7 +52,7 @@ def apply_send(entry: SendEntry, view: View, put: Put, columns: Columns) -> byte
         state.planned = seq
     put(
         users[entry.user].prefix + entry.key.encode(),
-        keys.key_value(entry.digest, entry.n, entry.seq, entry.ts, entry.conv),
+        keys.key_value(keys.OP_SEND, entry.digest, entry.n, entry.seq, entry.ts, entry.conv),
         columns.keys,
     )
     conversation.planned = entry.n
@@ -85,9 +66,10 @@ def _begin_conversation(
     entry: SendEntry, conversation: ConversationState, view: View, put: Put, columns: Columns
 ) -> None:
     """A direct conversation comes to be with its first message."""
-    made = keys.conversation_value(keys.KIND_DIRECT, entry.ts)
+    size = len(entry.members)
+    made = keys.conversation_value(keys.KIND_DIRECT, entry.ts, size=size)
     put(conversation.prefix, made, columns.conversations)
-    membership = keys.member_value(keys.ROLE_PEER, entry.n)
+    membership = keys.member_value(keys.ROLE_PEER, 0, keys.KIND_DIRECT)
     for member, _ in entry.members:
         put(view.user(member).prefix + entry.conv.encode(), membership, columns.members)
 
@@ -97,6 +79,22 @@ def apply_device(entry: DeviceEntry, view: View, put: Put) -> None:
     view.cursors.set(entry, put)
 
 
-def body_msgpack(body: bytes) -> bytes:
-    """A body that `apply_send` returned, for those who speak MessagePack."""
-    return _to_msgpack(_from_json(body))
+def apply_trim(entry: TrimEntry, view: View, put: Put) -> None:
+    """Put the row that says where a timeline begins. What is below it goes when this is durable."""
+    state = view.user(entry.user)
+    state.planned_floor = entry.floor
+    put(state.prefix, state.row(), view.store.columns.marks)
+
+
+def apply_block(entry: BlockEntry, view: View, batch: Batch) -> Pending:
+    """Put or delete the row of a block; returns what the overlay holds of it."""
+    row = block_key(entry.user, entry.other)
+    direct = view.direct(entry.user, entry.other)
+    if entry.on:
+        pending = view.overlay.put("members", row, keys.BLOCK_VALUE, batch.put)
+        direct.refused = direct.refused | {entry.other}
+    else:
+        batch.delete(row, view.store.columns.members)
+        pending = view.overlay.gone("members", row)
+        direct.refused = direct.refused - {entry.other}
+    return pending

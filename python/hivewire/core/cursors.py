@@ -5,28 +5,30 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from hivewire.core.entries import DeviceEntry
+from hivewire.core.entries import DeviceEntry, ForgetEntry
+from hivewire.core.remembered import Remembered
 from hivewire.store import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hivewire.core.entries import CursorEntry
-    from hivewire.store import Put, Store
+    from hivewire.store import Batch, Put, Store
 
 
 class Cursors:
     """Gathers cursor moves, so that a busy device writes one row in a while and not one an ack.
 
-    Holds at most one moved cursor a device, and nothing of a device that rests.
+    Holds at most one moved cursor a device; what is remembered of others can be dropped.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._moved: dict[tuple[str, str], CursorEntry] = {}
         """Newer than any row: to be written."""
-        self._writing: dict[tuple[str, str], CursorEntry | DeviceEntry] = {}
+        self._writing: dict[tuple[str, str], CursorEntry | DeviceEntry | ForgetEntry] = {}
         """In a group that is not durable yet."""
+        self._rows: Remembered[tuple[str, str], keys.CursorRow] = Remembered()
 
     @property
     def dirty(self) -> bool:
@@ -34,13 +36,27 @@ class Cursors:
         return bool(self._moved)
 
     def load(self, user: str, device: str) -> int | None:
-        """Where a device is; None if it was never seen."""
+        """Where a device is; None if it was never seen, or is forgotten."""
+        row = self.load_row(user, device)
+        return None if row is None else row.cursor
+
+    def load_row(self, user: str, device: str) -> keys.CursorRow | None:
+        """The same, and when the device was last heard of."""
         device_key = (user, device)
         entry = self._moved.get(device_key) or self._writing.get(device_key)
+        if isinstance(entry, ForgetEntry):
+            return None
         if entry is not None:
-            return entry.cursor
+            return keys.CursorRow(entry.cursor, entry.ts)
+        known = self._rows.get(device_key)
+        if known is not None:
+            return known
         row = self._store.get(self._store.columns.cursors, cursor_key(user, device))
-        return None if row is None else keys.parse_cursor_value(row).cursor
+        return None if row is None else self._rows.keep(device_key, keys.parse_cursor_value(row))
+
+    def gathered(self, user: str, device: str) -> CursorEntry | None:
+        """The move of a device that no group holds yet: a kill would lose it."""
+        return self._moved.get((user, device))
 
     def note(self, entry: CursorEntry) -> None:
         """Move a cursor that `plan_ack` found to move; it is written by the next `flush`.
@@ -50,6 +66,9 @@ class Cursors:
         """
         device_key = (entry.user, entry.device)
         if type(self._writing.get(device_key)) is not DeviceEntry:
+            before = self._moved.get(device_key)
+            if before is not None:
+                entry.since = before.since
             self._moved[device_key] = entry
 
     def set(self, entry: DeviceEntry, put: Put) -> None:
@@ -57,6 +76,16 @@ class Cursors:
         device_key = (entry.user, entry.device)
         self._moved.pop(device_key, None)
         self._write(device_key, entry, put)
+
+    def is_resting(self, user: str, device: str) -> bool:
+        """Whether nothing of a device is on its way to the disk."""
+        return (user, device) not in self._moved and (user, device) not in self._writing
+
+    def forget(self, entry: ForgetEntry, batch: Batch) -> None:
+        """Delete the row of a device that is resting; from now on it is a new one."""
+        batch.delete(cursor_key(entry.user, entry.device), self._store.columns.cursors)
+        self._writing[entry.user, entry.device] = entry
+        self._rows.pop((entry.user, entry.device), None)
 
     def flush(self, put: Put, limit: int | None = None) -> list[CursorEntry]:
         """Put the rows of moved cursors, the oldest `limit` of them or all.
@@ -70,7 +99,7 @@ class Cursors:
             self._write(device_key, entry, put)
         return entries
 
-    def release(self, entries: Iterable[CursorEntry | DeviceEntry]) -> None:
+    def release(self, entries: Iterable[CursorEntry | DeviceEntry | ForgetEntry]) -> None:
         """These are durable now: the rows say it."""
         writing = self._writing
         for entry in entries:
@@ -82,6 +111,7 @@ class Cursors:
         self, device_key: tuple[str, str], entry: CursorEntry | DeviceEntry, put: Put
     ) -> None:
         self._writing[device_key] = entry
+        self._rows.keep(device_key, keys.CursorRow(entry.cursor, entry.ts))
         row = cursor_key(*device_key)
         put(row, keys.cursor_value(entry.cursor, entry.ts), self._store.columns.cursors)
 

@@ -34,3 +34,8 @@ def body_digest(command: Send) -> bytes:
         command.mentions or None,
     )
     return blake2b(b"j" + _encode(body), digest_size=DIGEST_BYTES).digest()
+
+
+def change_digest(*asked: object) -> bytes:
+    """16 bytes that are equal when a keyed command other than `send` asks for the same."""
+    return blake2b(b"c" + _encode(asked), digest_size=DIGEST_BYTES).digest()

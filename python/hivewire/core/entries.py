@@ -24,14 +24,123 @@ class SendEntry(Struct, gc=False, tag="send"):
     ts: int
     """Milliseconds since the Unix epoch."""
     seq: int
-    """The place in the sender's own timeline."""
+    """The place in the sender's own timeline; 0 in a channel."""
     members: tuple[tuple[str, int], ...]
-    """Each member, the sender too, with the place in that member's timeline."""
+    """Each member, the sender too, with the place in that member's timeline; none in a channel."""
     text: str | None = None
     media: list[str] | None = None
     data: dict[str, Any] | None = None
     reply_to: int | None = None
     mentions: list[str] | None = None
+
+
+class Part(Struct, gc=False):
+    """One event of a change, with its places."""
+
+    n: int
+    kind: int
+    """Type byte of the timeline rows, such as `keys.TYPE_EDIT`."""
+    members: tuple[tuple[str, int], ...]
+    """Those into whose timelines it goes, with the place in each."""
+    body: dict[str, Any]
+    """The event without `op` and `seq`."""
+
+
+class ChangeEntry(Struct, gc=False, tag="change"):
+    """What a keyed command other than `send` changes: its events, and rows besides."""
+
+    op: int
+    """What the key was used for, such as `keys.OP_EDIT`."""
+    user: str
+    device: str
+    conv: str
+    key: str
+    digest: bytes
+    """What was asked for, by value: 16 bytes."""
+    n: int
+    """The place that is answered: the last part's, or the head where nothing changed."""
+    seq: int
+    """The place in the caller's own timeline, 0 if there is none."""
+    ts: int
+    parts: tuple[Part, ...]
+    effects: tuple[Effect, ...]
+
+
+class SetState(Struct, gc=False, tag="state"):
+    """What became of message `n`: its text now, its reactions counted, or that it was recalled."""
+
+    n: int
+    state: dict[str, Any]
+
+
+class Rewrite(Struct, gc=False, tag="rewrite"):
+    """Event `n` loses its body, because its message was recalled."""
+
+    n: int
+    body: dict[str, Any]
+
+
+class SetReaction(Struct, gc=False, tag="reaction"):
+    """A user's emoji on message `n`, or off it."""
+
+    n: int
+    emoji: str
+    user: str
+    on: bool
+
+
+class SetConversation(Struct, gc=False, tag="conversation"):
+    """What a conversation is from now on."""
+
+    kind: int
+    created: int
+    history: int
+    size: int
+    name: str
+
+
+class SetMember(Struct, gc=False, tag="member"):
+    """A member comes, or gets another role, or another kind of conversation."""
+
+    user: str
+    role: int
+    since: int
+    kind: int
+    mark: int | None
+    """Where the marks start, if this user was no member before."""
+
+
+class DropMember(Struct, gc=False, tag="gone"):
+    """A member goes."""
+
+    user: str
+
+
+class CountChannel(Struct, gc=False, tag="channels"):
+    """A user is in one channel more, or less."""
+
+    user: str
+    by: int
+
+
+Effect = SetState | Rewrite | SetReaction | SetConversation | SetMember | DropMember | CountChannel
+
+
+class BlockEntry(Struct, gc=False, tag="block"):
+    """A user blocks another one, or no longer."""
+
+    user: str
+    other: str
+    on: bool
+
+
+class MarkEntry(Struct, gc=False, tag="mark"):
+    """A user has got, or read, a conversation up to these places. They never go back."""
+
+    user: str
+    conv: str
+    delivered: int
+    read: int
 
 
 class CursorEntry(Struct, gc=False, tag="cursor"):
@@ -41,6 +150,8 @@ class CursorEntry(Struct, gc=False, tag="cursor"):
     device: str
     cursor: int
     ts: int
+    since: int
+    """Where the cursor was when it was last written: what came since is delivered by this."""
 
 
 class DeviceEntry(Struct, gc=False, tag="device"):
@@ -50,6 +161,32 @@ class DeviceEntry(Struct, gc=False, tag="device"):
     device: str
     cursor: int
     ts: int
+    since: int
+    """Where the cursor was; of a new device where it begins."""
+
+
+class TrimEntry(Struct, gc=False, tag="trim"):
+    """A timeline begins at `floor`: what is below it is older than the retention."""
+
+    user: str
+    floor: int
+
+
+class ForgetEntry(Struct, gc=False, tag="forget"):
+    """A device that was not heard of for the retention is no longer known."""
+
+    user: str
+    device: str
+
+
+class PresenceEntry(Struct, gc=False, tag="presence"):
+    """A user is there no more, for all others to know."""
+
+    user: str
+    last_seen: int
+    """When he was last there, ms since the Unix epoch; 0: never that anybody knew."""
+    hidden: bool = False
+    """Whether he is there and hides it: then nothing newer may be told from what he does."""
 
 
 class Rejection(Struct, gc=False):
@@ -68,7 +205,9 @@ class Duplicate(Struct, gc=False):
     conv: str
     n: int
     seq: int
+    """0 where the original answer had none."""
     ts: int
+    op: int
 
 
 class Pending(Struct, gc=False):

@@ -44,5 +44,9 @@ SMALL_GROUP = 100
 """Members up to which a group has receipts, `typing` and `peers`."""
 LISTED_REACTIONS = 100
 """Users listed for an emoji; `reaction_counts` has all."""
+LISTED_REACTIONS_IN_ALL = 1_000
+"""Users listed for all emojis of one message together: a listing must fit into one message."""
+EDITS_A_MESSAGE = 1_000
+"""Edits of one message: a recall takes the text out of every one of them."""
 EMOJIS_A_MESSAGE = 64
 """Different emojis on one message."""

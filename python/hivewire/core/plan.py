@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from hivewire.core.digest import body_digest
 from hivewire.core.entries import (
+    ChangeEntry,
     CursorEntry,
     DeviceEntry,
     Duplicate,
@@ -27,53 +28,104 @@ if TYPE_CHECKING:
     from hivewire.core.view import View
 
 MALFORMED_TO = Rejection("bad_request", "`to` is malformed", "to")
-NOT_A_MEMBER = Rejection("forbidden", "not a conversation of yours", "to")
 KEY_CONFLICT = Rejection("conflict", "this key was used for something else", "key")
 NO_SUCH_MESSAGE = Rejection("not_found", "the conversation has no such message", "reply_to")
 
+HEARD_OF_MS = 24 * 3600 * 1000
+"""A device that connects has its row written again when that is older, ms."""
+
+Known = Duplicate | Pending | Rejection
+
+
+def not_yours(field: str) -> Rejection:
+    """One is not in that conversation, or there is none: nobody learns which."""
+    return Rejection("forbidden", "not a conversation of yours", field)
+
+
+NOT_A_MEMBER = not_yours("to")
+BLOCKED = NOT_A_MEMBER
+"""Who is blocked hears what a stranger hears."""
+
 
 def plan_send(
-    command: Send, user: str, device: str, view: View, now_ms: int
-) -> SendEntry | Duplicate | Pending | Rejection:
+    command: Send,
+    user: str,
+    device: str,
+    view: View,
+    now_ms: int,
+    digest: bytes | None = None,
+) -> SendEntry | Known:
     """Decide a message: where it goes, in which places, or why not.
 
     The key comes first (protocol, section 4): whoever asks again after an answer that got lost
-    must hear the same, whatever has changed since.
+    must hear the same, whatever has changed since. `digest` is that of the body as the client sent
+    it, if a hook has changed it since.
     """
     route = view.routes.get((user, command.to))
     target = route or parse_target(command.to, user)
     if target is None:
         return MALFORMED_TO
-    digest = body_digest(command)
+    conv = target.conv
+    if digest is None:
+        digest = body_digest(command)
     sender = view.users[user]
-    used = view.pending.get((user, command.key))
-    if used is not None:
-        return Pending(_judge(used, target.conv, digest))
-    row = view.key_row(sender, command.key)
-    if row is not None:
-        return _judge(keys.parse_key_value(row), target.conv, digest)
-    if user not in target.members:
+    known = used_before(view, sender, command.key, keys.OP_SEND, conv, digest)
+    if known is not None:
+        return known
+    found = route or _enter(command.to, conv, user, view)
+    if found is None:
         return NOT_A_MEMBER
-    conversation = route or view.add_route(user, command.to, target.conv)
-    return _refusal(command, conversation) or _place(
-        command, sender, device, conversation, view, digest=digest, now_ms=now_ms
+    return _refusal(command, user, found) or _place(
+        command, sender, device, found, view, digest=digest, now_ms=now_ms
     )
 
 
-def _refusal(command: Send, conversation: ConversationState) -> Rejection | None:
-    """Why a message to one's own conversation cannot be: it refers to what is not there.
+def _enter(to: str, conv: str, user: str, view: View) -> ConversationState | None:
+    """The conversation, if there is one that the user belongs to; found faster the next time."""
+    conversation = view.conversation(conv)
+    if conversation is None or not view.belongs(conversation, user):
+        return None
+    view.add_route(user, to, conversation)
+    return conversation
+
+
+def _refusal(command: Send, user: str, conversation: ConversationState) -> Rejection | None:
+    """Why a message to one's own conversation cannot be.
 
     Ids of media are checked for their form only, until there are uploads to check them against.
     """
+    if user in conversation.refused:
+        return BLOCKED
     if command.reply_to is not None and command.reply_to > conversation.planned:
         return NO_SUCH_MESSAGE
     return None
 
 
-def _judge(used: SendEntry | keys.KeyRow, conv: str, digest: bytes) -> Duplicate | Rejection:
-    """What a key that was used before means now. So far only `send` uses keys."""
-    if used.digest == digest and used.conv == conv:
-        return Duplicate(used.conv, used.n, used.seq, used.ts)
+def used_before(
+    view: View, user: UserState, key: str, op: int, conv: str | None, digest: bytes
+) -> Known | None:
+    """What a key that was used before means now; None if it was not.
+
+    `conv` None: the conversation is part of the digest.
+    """
+    used = view.pending.get((user.user, key))
+    if used is not None:
+        row = keys.KeyRow(
+            used.op if isinstance(used, ChangeEntry) else keys.OP_SEND,
+            used.digest,
+            used.n,
+            used.seq,
+            used.ts,
+            used.conv,
+        )
+        return Pending(_judge(row, op, conv, digest))
+    value = view.key_row(user, key)
+    return None if value is None else _judge(keys.parse_key_value(value), op, conv, digest)
+
+
+def _judge(used: keys.KeyRow, op: int, conv: str | None, digest: bytes) -> Duplicate | Rejection:
+    if used.op == op and used.digest == digest and conv in (None, used.conv):
+        return Duplicate(used.conv, used.n, used.seq, used.ts, used.op)
     return KEY_CONFLICT
 
 
@@ -103,7 +155,7 @@ def _place(
         digest,
         conversation.planned + 1,
         now_ms,
-        sender.planned + 1,
+        sender.planned + 1 if members else 0,
         places,
         command.text,
         command.media or None,
@@ -120,9 +172,8 @@ def plan_ack(
     head = view.user(user).durable
     if seq > head:
         return Rejection("bad_request", f"`{field}` is beyond the head, {head}", field)
-    if seq <= (view.cursors.load(user, device) or 0):
-        return None
-    return CursorEntry(user, device, seq, now_ms)
+    cursor = view.cursors.load(user, device) or 0
+    return None if seq <= cursor else CursorEntry(user, device, seq, now_ms, cursor)
 
 
 class ConnectPlan(Struct):
@@ -145,7 +196,8 @@ def plan_connect(
     A client of another incarnation of the data, or one that claims to be ahead of it, starts
     again from 0. Else its own cursor counts, then the stored one; a new device starts at the head.
     """
-    stored = view.cursors.load(user, device)
+    row = view.cursors.load_row(user, device)
+    stored = None if row is None else row.cursor
     timeline = view.user(user, stored)
     head = timeline.durable
     claimed = command.cursor
@@ -158,5 +210,13 @@ def plan_connect(
         cursor = claimed
     else:
         cursor = head if stored is None else stored
-    entry = None if cursor == stored else DeviceEntry(user, device, cursor, now_ms)
+    # A cursor that is only gathered yet may not be told as it is: a kill would take it back.
+    gathered = view.cursors.gathered(user, device)
+    since = cursor if stored is None and claimed is None else stored or 0
+    if gathered is not None:
+        since = gathered.since
+    # A device that is only heard of must not be forgotten either: its row is written again.
+    heard = row is not None and now_ms - row.ts < HEARD_OF_MS
+    settled = cursor == stored and gathered is None and heard
+    entry = None if settled else DeviceEntry(user, device, cursor, now_ms, since)
     return ConnectPlan(cursor, head, reset, stored is None, timeline.floor, entry)

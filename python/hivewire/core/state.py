@@ -1,49 +1,105 @@
-"""What is known in memory of one timeline and of one conversation: caches, droppable when quiet."""
+"""What is known in memory of one timeline and of one conversation: caches, droppable when quiet.
+
+`planned` counts what is not durable yet, `durable` does not: only that may be told.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
 
+from hivewire.core.names import parse_direct
 from hivewire.store import keys
 
 if TYPE_CHECKING:
     from hivewire.core.names import Target
     from hivewire.store import Store
 
+RECENT_EVENTS = 64
+"""Events of a timeline that are remembered, so that an ack finds without reading what it covers."""
+_ROWS_AT_A_TIME = 512
+
+
+class Place(NamedTuple):
+    """A durable event as acks and receipts need it; one for all timelines that it stands in."""
+
+    conv: str
+    n: int
+    author: str
+
 
 class UserState:
-    """The timeline of one user.
+    """The timeline of one user."""
 
-    `planned` counts entries that are not durable yet, `durable` does not: only that may be told.
-    """
+    __slots__ = (
+        *("channels", "delivered", "durable", "floor", "planned", "planned_floor", "prefix"),
+        *("recent", "user"),
+    )
 
-    __slots__ = ("durable", "floor", "planned", "prefix", "user")
-
-    def __init__(self, user: str, prefix: bytes, head: int, floor: int) -> None:
+    def __init__(self, user: str, prefix: bytes, head: int, row: keys.UserRow) -> None:
         self.user = user
         self.prefix = prefix
         """What this user's keys in all column families start with."""
         self.planned = head
         self.durable = head
-        self.floor = floor
+        self.floor = row.floor
         """The oldest `seq` still there (`trimmed_before`); 1 if nothing was trimmed."""
+        self.planned_floor = row.floor
+        self.channels = row.channels
+        """Channels that the user is in, as planned."""
+        self.delivered = 0
+        """Up to here acks of any device have moved the marks, as far as this process knows."""
+        self.recent: deque[Place] = deque(maxlen=RECENT_EVENTS)
+        """The last durable events, without a gap: the last one is `durable`."""
+
+    def row(self) -> bytes:
+        """The user's own row in `marks`."""
+        return keys.user_value(self.planned_floor, self.channels)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether all that is known here is durable, so that it may be forgotten."""
+        return self.planned == self.durable and self.planned_floor == self.floor
 
 
 class ConversationState:
-    """The log of one conversation; `planned` and `durable` as in a timeline."""
+    """One conversation: what it is, who is in it, and how far its log goes, as planned."""
 
-    __slots__ = ("conv", "durable", "members", "planned", "prefix", "routes")
+    __slots__ = (
+        *("conv", "created", "durable", "history", "kind", "members", "name", "planned"),
+        *("prefix", "refused", "roles", "routes", "size"),
+    )
 
-    def __init__(self, target: Target, prefix: bytes, head: int) -> None:
-        self.conv = target.conv
-        self.members = target.members
-        """The users into whose timelines it goes, in byte order."""
+    def __init__(self, conv: str, prefix: bytes, row: keys.ConversationRow, head: int) -> None:
+        self.conv = conv
         self.prefix = prefix
         """What this conversation's keys in all column families start with."""
+        self.kind = row.kind
+        self.created = row.created
+        self.history = row.history
+        self.size = row.size
+        """Members."""
+        self.name = row.name
+        self.members: tuple[str, ...] = ()
+        """The users into whose timelines it goes; empty for a channel."""
+        self.roles: dict[str, keys.MemberRow] = {}
+        """The members of a group. Those of a channel are read one by one."""
+        self.refused: frozenset[str] = frozenset()
+        """Of a direct conversation: who is blocked by the other side."""
         self.planned = head
         self.durable = head
         self.routes: list[tuple[str, str]] = []
         """Under which (user, `to`) a `View` finds it."""
+
+    @property
+    def is_channel(self) -> bool:
+        """Whether it is read from its log instead of from timelines."""
+        return self.kind == keys.KIND_CHANNEL
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether all that is known here is durable, so that it may be forgotten."""
+        return self.planned == self.durable
 
 
 def load_user(store: Store, user: str, stored_cursor: int | None = None) -> UserState:
@@ -58,19 +114,57 @@ def load_user(store: Store, user: str, stored_cursor: int | None = None) -> User
     """
     columns = store.columns
     prefix = keys.prefix(user)
-    row = store.get(columns.marks, prefix)
-    floor = 1 if row is None else keys.parse_floor_value(row)
-    if stored_cursor is not None and stored_cursor + 1 >= floor:
+    value = store.get(columns.marks, prefix)
+    row = keys.UserRow(1, 0) if value is None else keys.parse_user_value(value)
+    if stored_cursor is not None and stored_cursor + 1 >= row.floor:
         behind = prefix + keys.position(stored_cursor + 1)
         if store.get(columns.timeline, behind) is None:
-            return UserState(user, prefix, stored_cursor, floor)
+            return UserState(user, prefix, stored_cursor, row)
     last = store.last(columns.timeline, prefix)
-    head = floor - 1 if last is None else keys.position_of(last[0])
-    return UserState(user, prefix, head, floor)
+    head = row.floor - 1 if last is None else keys.position_of(last[0])
+    return UserState(user, prefix, head, row)
 
 
-def load_conversation(store: Store, target: Target) -> ConversationState:
-    """Read one conversation's head."""
-    prefix = keys.prefix(target.conv)
+def load_conversation(store: Store, conv: str) -> ConversationState | None:
+    """Read one conversation; None if there is none. A direct one needs no row to be there."""
+    prefix = keys.prefix(conv)
+    direct = parse_direct(conv)
+    if direct is not None:
+        return _load_direct(store, direct, prefix)
+    value = store.get(store.columns.conversations, prefix)
+    if value is None:
+        return None
+    row = keys.parse_conversation_value(value)
+    state = ConversationState(conv, prefix, row, _head(store, prefix))
+    if not state.is_channel:
+        state.roles = load_members(store, prefix)
+        state.members = tuple(state.roles)
+    return state
+
+
+def _load_direct(store: Store, target: Target, prefix: bytes) -> ConversationState:
+    row = keys.ConversationRow(keys.KIND_DIRECT, 0, keys.HISTORY_ALL, len(target.members), "")
+    state = ConversationState(target.conv, prefix, row, _head(store, prefix))
+    state.members = target.members
+    return state
+
+
+def block_key(user: str, other: str) -> bytes:
+    """The key in `members` of a row that says that `user` blocks `other`."""
+    return keys.prefix(user) + keys.BLOCK_SUFFIX + other.encode()
+
+
+def load_members(store: Store, prefix: bytes) -> dict[str, keys.MemberRow]:
+    """All members of a conversation, in byte order of their ids."""
+    found: dict[str, keys.MemberRow] = {}
+    start, end = prefix, keys.range_end(prefix)
+    while rows := store.scan(store.columns.members, start, end, _ROWS_AT_A_TIME):
+        for key, value in rows:
+            found[key[len(prefix) :].decode()] = keys.parse_member_value(value)
+        start = rows[-1][0] + b"\0"
+    return found
+
+
+def _head(store: Store, prefix: bytes) -> int:
     last = store.last(store.columns.messages, prefix)
-    return ConversationState(target, prefix, 0 if last is None else keys.position_of(last[0]))
+    return 0 if last is None else keys.position_of(last[0])

@@ -9,14 +9,27 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
 from hivewire.core.cursors import Cursors
-from hivewire.core.names import parse_direct
-from hivewire.core.state import ConversationState, UserState, load_conversation, load_user
+from hivewire.core.entries import Rewrite, SetReaction, SetState
+from hivewire.core.marks import Marks
+from hivewire.core.names import direct
+from hivewire.core.newest import Newest
+from hivewire.core.overlay import Overlay
+from hivewire.core.state import (
+    ConversationState,
+    Place,
+    UserState,
+    block_key,
+    load_conversation,
+    load_user,
+)
+from hivewire.core.tails import TAIL_BYTES, Tails
+from hivewire.core.unread import KEPT_EVENTS, Unread
+from hivewire.store import StoreCorrupt, keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hivewire.core.entries import SendEntry
-    from hivewire.core.names import Target
+    from hivewire.core.entries import ChangeEntry, SendEntry, TrimEntry
     from hivewire.store import Store
 
 CACHED_USERS = 8192
@@ -53,11 +66,25 @@ class View:
     Between the plan of a command and the apply of its entry nothing else may be planned.
     """
 
-    def __init__(self, store: Store, cache_users: int = CACHED_USERS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        cache_users: int = CACHED_USERS,
+        cache_history: int = TAIL_BYTES,
+        cache_unread: int = KEPT_EVENTS,
+    ) -> None:
         self.store = store
         self.cursors = Cursors(store)
-        self.pending: dict[tuple[str, str], SendEntry] = {}
+        self.marks = Marks(store)
+        self.overlay = Overlay(store)
+        """Rows of changes that are on their way to the disk."""
+        self.pending: dict[tuple[str, str], SendEntry | ChangeEntry] = {}
         """By (user, key): what is not durable yet. Bounded by what the journal lets wait."""
+        self.tails = Tails(store, cache_history)
+        """The newest events of conversations that are read."""
+        self.unread = Unread(store, cache_unread)
+        self.newest = Newest(store)
+        """The newest event of each conversation that was listed."""
         self._cache_users = cache_users
         self.users = Users(store, cache_users)
         self.routes: dict[tuple[str, str], ConversationState] = {}
@@ -71,22 +98,65 @@ class View:
             return self.users.load(user, stored_cursor)
         return self.users[user]
 
-    def conversation(self, conv: str) -> ConversationState:
-        """A direct conversation by its id, which must be well-formed."""
+    def conversation(self, conv: str) -> ConversationState | None:
+        """A conversation by its well-formed id; None if there is none. Direct ones always are."""
         state = self._conversations.get(conv)
         if state is None:
-            target = parse_direct(conv)
-            if target is None:
-                raise ValueError(f"not the id of a direct conversation: {conv!r}")
-            state = self._load_conversation(target)
+            state = load_conversation(self.store, conv)
+            if state is not None:
+                if state.kind == keys.KIND_DIRECT:
+                    pairs = zip(state.members, reversed(state.members), strict=True)
+                    state.refused = frozenset(
+                        other for by, other in pairs if by != other and self.is_blocked(by, other)
+                    )
+                self.keep(state)
         return state
 
-    def add_route(self, user: str, to: str, conv: str) -> ConversationState:
-        """Remember where `user` sends to by `to`: a conversation that the user belongs to."""
+    def direct(self, user: str, other: str) -> ConversationState:
+        """The direct conversation of two users."""
+        return self.existing(direct(user, other).conv)
+
+    def existing(self, conv: str) -> ConversationState:
+        """A conversation that an entry was planned for: it is there, or the store is not ours."""
         state = self.conversation(conv)
+        if state is None:
+            raise StoreCorrupt(f"there is no conversation {conv}")
+        return state
+
+    def keep(self, state: ConversationState) -> None:
+        """Keep a conversation in memory: one that was read, or that has just been made."""
+        if len(self._conversations) >= self._cache_users:
+            for route in _evict(self._conversations):
+                del self.routes[route]
+        self._conversations[state.conv] = state
+
+    def member(self, state: ConversationState, user: str) -> keys.MemberRow | None:
+        """What `user` is in a group or channel, as planned; None if no member."""
+        if not state.is_channel:
+            return state.roles.get(user)
+        value = self.overlay.get("members", state.prefix + user.encode())
+        return None if value is None else keys.parse_member_value(value)
+
+    def belongs(self, state: ConversationState, user: str) -> bool:
+        """Whether `user` may see and use a conversation, as planned."""
+        if state.kind == keys.KIND_DIRECT:
+            return user in state.members
+        return self.member(state, user) is not None
+
+    def add_route(self, user: str, to: str, state: ConversationState) -> None:
+        """Remember where `user` sends to by `to`: a conversation that the user belongs to."""
         state.routes.append((user, to))
         self.routes[user, to] = state
-        return state
+
+    def drop_routes(self, state: ConversationState) -> None:
+        """Look up again who may send: the membership has changed."""
+        for route in state.routes:
+            del self.routes[route]
+        state.routes.clear()
+
+    def is_blocked(self, by: str, who: str) -> bool:
+        """Whether `by` blocks `who`, as planned."""
+        return self.overlay.get("members", block_key(by, who)) is not None
 
     def preload_keys(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Look up (user, key) of all sends of a batch at once, which halves what it costs.
@@ -116,18 +186,44 @@ class View:
     def release(self, entry: SendEntry) -> None:
         """An applied entry is durable now, and all before it: heads move, its key is settled."""
         del self.pending[entry.user, entry.key]
-        self._conversations[entry.conv].durable = entry.n
-        users = self.users
+        conversation = self._conversations[entry.conv]
+        conversation.durable = entry.n
+        if entry.conv in self.newest:
+            self.newest.release(entry.conv, entry.n, entry.ts)
+        users, place = self.users, Place(entry.conv, entry.n, entry.user)
         for member, seq in entry.members:
-            users[member].durable = seq
+            state = users[member]
+            state.durable = seq
+            state.recent.append(place)
 
-    def _load_conversation(self, target: Target) -> ConversationState:
-        state = load_conversation(self.store, target)
-        if len(self._conversations) >= self._cache_users:
-            for route in _evict(self._conversations):
-                del self.routes[route]
-        self._conversations[target.conv] = state
-        return state
+    def release_change(self, entry: ChangeEntry) -> None:
+        """The same for a change, which may be of several events."""
+        del self.pending[entry.user, entry.key]
+        self._forget_changed(entry)
+        conversation = self._conversations.get(entry.conv)
+        if conversation is None:
+            return  # it made no event, so nothing held the conversation
+        users = self.users
+        for part in entry.parts:
+            conversation.durable = part.n
+            self.newest.release(entry.conv, part.n, entry.ts)
+            place = Place(entry.conv, part.n, entry.user)
+            for member, seq in part.members:
+                state = users[member]
+                state.durable = seq
+                state.recent.append(place)
+
+    def release_trim(self, entry: TrimEntry) -> None:
+        """A timeline's floor is durable now: what is below it may go."""
+        self.users[entry.user].floor = entry.floor
+
+    def _forget_changed(self, entry: ChangeEntry) -> None:
+        """What memory has of messages that are no longer what they were."""
+        for effect in entry.effects:
+            if isinstance(effect, SetState | Rewrite | SetReaction):
+                self.tails.forget(entry.conv, effect.n)
+                if isinstance(effect, Rewrite):
+                    self.unread.forget(entry.conv, effect.n)
 
 
 def _evict(cache: OrderedDict[str, State]) -> list[tuple[str, str]]:
@@ -138,7 +234,7 @@ def _evict(cache: OrderedDict[str, State]) -> list[tuple[str, str]]:
     """
     for _ in range(min(len(cache), _EVICTION_STEPS)):
         name, state = cache.popitem(last=False)
-        if state.planned == state.durable:
+        if state.is_quiet:
             return state.routes if isinstance(state, ConversationState) else []
         cache[name] = state
     return []

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
-from hivewire.auth import Identity, Refused, check_ticket, mint_ticket
+from hivewire.auth import Identity, Refused, check_ticket
 from hivewire.core.entries import Rejection
 from hivewire.core.plan import plan_connect
-from hivewire.delivery import JSON, MSGPACK, encode
+from hivewire.delivery import MSGPACK
+from hivewire.handlers import admission
+from hivewire.handlers.channels import follow
+from hivewire.handlers.connected import Accepted, connected
 from hivewire.handlers.errors import refuse
-from hivewire.handlers.heartbeat import Granted, grant
+from hivewire.handlers.heartbeat import grant
+from hivewire.handlers.queries import in_pieces
 from hivewire.handlers.sync import read_page
+from hivewire.hooks.values import Credentials, Session
 
 if TYPE_CHECKING:
     from hivewire.core.commands import Connect
-    from hivewire.core.plan import ConnectPlan
-    from hivewire.core.timeline import Page
     from hivewire.delivery import Caller
     from hivewire.handlers.services import Services
 
@@ -23,17 +27,6 @@ CONNECTED_ALREADY = Rejection("bad_request", "this connection has connected alre
 NO_DEVICE = Rejection("bad_request", "`device` is missing", "device")
 NO_TOKEN = Rejection("unauthorized", "a token or a ticket is needed", "token")
 STALE_TICKET = "the ticket is stale or not for this device"
-
-
-class Accepted(NamedTuple):
-    """A `connect` that is in order, on its way to its answer."""
-
-    command_id: int
-    identity: Identity
-    device: str
-    plan: ConnectPlan
-    granted: Granted
-    sync: int | None
 
 
 def handle(command: Connect, caller: Caller, services: Services) -> None:
@@ -44,19 +37,62 @@ def handle(command: Connect, caller: Caller, services: Services) -> None:
     if caller.user is not None:
         refuse(CONNECTED_ALREADY, command.id, "connect", caller, services)
         return
-    identity = identify(command, caller, services)
-    if identity is None:
+    token, hooks = caller.token or command.token, services.hooks
+    if hooks is not None and hooks.authenticates and token is not None:
+        credentials = Credentials(token, command.device)
+        admission.authenticate(
+            hooks, credentials, caller, services, partial(judge, command, caller, services)
+        )
         return
+    identity = identify(command, caller, services)
+    if identity is not None:
+        enter(identity, command, caller, services)
+
+
+def judge(
+    command: Connect, caller: Caller, services: Services, word: Identity | Rejection | None
+) -> None:
+    """Go on with what the application said of a token."""
+    if isinstance(word, Identity):
+        enter(word, command, caller, services)
+    else:
+        admission.shut(word, command.id, caller, services)
+
+
+def enter(identity: Identity, command: Connect, caller: Caller, services: Services) -> None:
+    """Let in a device of a known user, if the limits and the application do."""
     device = command.device or identity.device
     if device is None:
         refuse(NO_DEVICE, command.id, "connect", caller, services)
         return
     if not admit(identity, device, command, caller, services):
         return
+    hooks = services.hooks
+    if hooks is None or not hooks.keeps_sessions:
+        begin(identity, device, command, caller, services)
+        return
+    session = Session(identity.user, device, f"{caller.conn:x}")
+
+    def open_session() -> None:
+        # Others of this user may have come in while the application thought about this one.
+        if admit(identity, device, command, caller, services):
+            hooks.opened(caller.conn, session)
+            begin(identity, device, command, caller, services)
+
+    if hooks.greets:
+        admission.greet(hooks, session, command.id, caller, services, open_session)
+    else:
+        open_session()
+
+
+def begin(
+    identity: Identity, device: str, command: Connect, caller: Caller, services: Services
+) -> None:
+    """Decide the cursor; `connected` goes out when that is durable."""
     epoch = services.view.store.epoch
     plan = plan_connect(command, identity.user, device, services.view, services.now_ms, epoch)
     granted = grant(command.heartbeat, services)
-    accepted = Accepted(command.id, identity, device, plan, granted, command.sync)
+    accepted = Accepted(command.id, identity, device, plan, granted, command.sync, command.recent)
     if plan.entry is not None:
         services.delivery.device(plan.entry)
 
@@ -70,7 +106,7 @@ def handle(command: Connect, caller: Caller, services: Services) -> None:
     services.replace(identity.user, device, caller.conn)
     # From here on every message gets a MessagePack twin: it may be released after `connected`.
     services.delivery.msgpack_sessions += caller.encoding == MSGPACK
-    services.delivery.when_durable(answer)
+    services.delivery.when_durable(partial(in_pieces, answer, services))
 
 
 def identify(command: Connect, caller: Caller, services: Services) -> Identity | None:
@@ -126,14 +162,12 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
         found = read_page(identity.user, plan.cursor, max(accepted.sync, 1), services)
     position = plan.cursor if found is None else found.next
     payload = connected(accepted, head, found, caller, services)
-    expires = identity.expires
-    if expires * 1000 <= services.now_ms:
-        # Within the leeway: it may stay as long as the leeway lasts.
-        expires += services.settings.auth.leeway // 1000
+    expires = admission.stays_until(identity.expires, services)
     caller.weight += len(payload)
     caller.busy = False
     services.connected.setdefault(identity.user, {})[device] = caller.conn
     services.replace(identity.user, device, caller.conn)
+    services.presence.connected(identity.user, device, services.rates.now)
     connecting = services.connecting[identity.user]
     connecting.remove((device, caller.conn))
     if not connecting:
@@ -152,83 +186,4 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
             *accepted.granted,
         )
     )
-
-
-def connected(
-    accepted: Accepted, head: int, found: Page | None, caller: Caller, services: Services
-) -> bytes:
-    """The whole `connected` object (protocol, section 3)."""
-    if caller.encoding != JSON:
-        answer = connected_fields(accepted, head, caller, services)
-        return encode(
-            caller.encoding, answer if found is None else answer | {"page": found.to_dict()}
-        )
-    answer = connected_json(accepted, head, caller, services)
-    # The events of a page are JSON already: they go in as they are.
-    return answer if found is None else b'%b,"page":{%b}' % (answer[:-1], found.json_fields())
-
-
-def connected_fields(
-    accepted: Accepted, head: int, caller: Caller, services: Services
-) -> dict[str, Any]:
-    """The fields of `connected` in their order, without the page."""
-    plan, identity = accepted.plan, accepted.identity
-    return {
-        "op": "connected",
-        "id": accepted.command_id,
-        "user": identity.user,
-        "device": accepted.device,
-        "new_device": plan.new_device,
-        "reset": plan.reset,
-        "session": f"{caller.conn:x}",
-        "epoch": services.view.store.epoch,
-        "head": head,
-        "cursor": plan.cursor,
-        "trimmed_before": plan.trimmed_before,
-        "heartbeat": accepted.granted.to_dict(),
-        "limits": services.limits,
-        "server_time": services.now_ms,
-        "token_expires": identity.expires * 1000,
-        "ticket": ticket_for(accepted, services),
-        "node": services.settings.node.name,
-    }
-
-
-def connected_json(accepted: Accepted, head: int, caller: Caller, services: Services) -> bytes:
-    """The same as JSON, half the time of encoding it: names and tickets need no escapes."""
-    plan, identity = accepted.plan, accepted.identity
-    return _CONNECTED % (
-        accepted.command_id,
-        identity.user.encode(),
-        accepted.device.encode(),
-        b"true" if plan.new_device else b"false",
-        b"true" if plan.reset else b"false",
-        caller.conn,
-        services.epoch_json,
-        head,
-        plan.cursor,
-        plan.trimmed_before,
-        accepted.granted.interval_ms,
-        accepted.granted.timeout_ms,
-        b"client" if accepted.granted.from_client else b"server",
-        services.limits_json,
-        services.now_ms,
-        identity.expires * 1000,
-        ticket_for(accepted, services).encode(),
-        services.node_json,
-    )
-
-
-_CONNECTED = (
-    b'{"op":"connected","id":%d,"user":"%b","device":"%b","new_device":%b,"reset":%b,'
-    b'"session":"%x","epoch":%b,"head":%d,"cursor":%d,"trimmed_before":%d,'
-    b'"heartbeat":{"interval_ms":%d,"timeout_ms":%d,"from":"%b"},"limits":%b,'
-    b'"server_time":%d,"token_expires":%d,"ticket":"%b","node":%b}'
-)
-
-
-def ticket_for(accepted: Accepted, services: Services) -> str:
-    """What the device may come back with instead of its token."""
-    identity, now = accepted.identity, services.now_ms // 1000
-    secret = services.ticket_secret
-    return mint_ticket(secret, identity.user, accepted.device, identity.expires, now)
+    follow(identity.user, caller.conn, services)

@@ -1,4 +1,4 @@
-"""How often: sends of a connection and of a user, and mistakes of a connection.
+"""How often: sends of a connection and of a user, other commands and mistakes of a connection.
 
 Token buckets that exist only for those who have spent something; `forget_rested` drops the rest,
 so an idle connection costs nothing.
@@ -49,9 +49,11 @@ class Rates:
         limits = settings.limits
         self._per_connection = limits.sends_per_second, limits.sends_burst
         self._per_user = limits.sends_per_second_user, limits.sends_burst_user
+        self._per_query = limits.queries_per_second, limits.queries_burst
         self._bad_per_minute = limits.bad_per_minute
         self._connections: dict[int, Bucket] = {}
         self._users: dict[str, Bucket] = {}
+        self._queries: dict[int, Bucket] = {}
         self._mistakes: dict[int, list[int]] = {}
         self.now = 0
         """Monotonic milliseconds, set once a turn."""
@@ -65,6 +67,10 @@ class Rates:
         verdict, wait = self._take(self._users, user, *self._per_user)
         # Who is refused as a user may be one slow device of a busy user: never a flood.
         return (verdict if verdict is Verdict.GOOD else Verdict.LATER), wait
+
+    def query(self, conn: int) -> tuple[Verdict, int]:
+        """Take one command that is neither send nor change; the same answer as for a send."""
+        return self._take(self._queries, conn, *self._per_query)
 
     def _take(
         self, buckets: dict[Key, Bucket], key: Key, per_second: int, burst: int
@@ -105,6 +111,7 @@ class Rates:
     def forget(self, conn: int) -> None:
         """A connection is gone."""
         self._connections.pop(conn, None)
+        self._queries.pop(conn, None)
         self._mistakes.pop(conn, None)
 
     def forget_rested(self) -> None:
@@ -113,6 +120,7 @@ class Rates:
         for buckets, (per_second, burst) in (
             (self._connections, self._per_connection),
             (self._users, self._per_user),
+            (self._queries, self._per_query),
         ):
             full_after = burst * 1000 / per_second if per_second else 0
             for key in [key for key, bucket in buckets.items() if now - bucket.at > full_after]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from hivewire.auth import Refused, mint_ticket
+from hivewire.auth import Identity, Refused, mint_ticket
 from hivewire.core.entries import Rejection
 from hivewire.delivery import encode
+from hivewire.handlers import admission
 from hivewire.handlers.errors import NOT_CONNECTED, refuse
+from hivewire.hooks.values import Credentials
 
 if TYPE_CHECKING:
     from hivewire.core.commands import Refresh
@@ -24,12 +27,33 @@ def handle(command: Refresh, caller: Caller, services: Services) -> None:
     if user is None or device is None:
         refuse(NOT_CONNECTED, command.id, "refresh", caller, services)
         return
-    now = services.now_ms // 1000
-    try:
-        identity = services.verifier.verify(command.token, now)
-    except Refused:
-        refuse(REFUSED, command.id, "refresh", caller, services)
+    hooks = services.hooks
+    if hooks is not None and hooks.authenticates:
+        credentials = Credentials(command.token, device)
+        admission.authenticate(
+            hooks, credentials, caller, services, partial(judge, command, caller, services)
+        )
         return
+    try:
+        identity = services.verifier.verify(command.token, services.now_ms // 1000)
+    except Refused:
+        identity = None
+    judge(command, caller, services, identity)
+
+
+def judge(
+    command: Refresh, caller: Caller, services: Services, word: Identity | Rejection | None
+) -> None:
+    """Answer to whom the token belongs; None: to nobody."""
+    if not isinstance(word, Identity):
+        refuse(word or REFUSED, command.id, "refresh", caller, services)
+        return
+    renew(word, command, caller, services)
+
+
+def renew(identity: Identity, command: Refresh, caller: Caller, services: Services) -> None:
+    """Move the expiry to that of the token, if it is this user's and good for this device."""
+    user, device, now = str(caller.user), str(caller.device), services.now_ms // 1000
     if identity.user != user or identity.device not in (None, device):
         refuse(ANOTHER, command.id, "refresh", caller, services)
         return
@@ -40,9 +64,7 @@ def handle(command: Refresh, caller: Caller, services: Services) -> None:
         "token_expires": expires * 1000,
         "ticket": mint_ticket(services.ticket_secret, user, device, expires, now),
     }
-    if expires <= now:
-        expires += services.settings.auth.leeway // 1000
-    delivery = services.delivery
+    until, delivery = admission.stays_until(expires, services), services.delivery
     services.metrics.commands["refresh", "ok"] += 1
     payload = encode(caller.encoding, answer)
-    delivery.now.append((delivery.ops.refresh, caller.conn, payload, expires))
+    delivery.now.append((delivery.ops.refresh, caller.conn, payload, until))

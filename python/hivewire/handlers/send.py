@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from hivewire.core.entries import Duplicate, Pending, Rejection, SendEntry
 from hivewire.core.plan import plan_send
+from hivewire.handlers import screening
 from hivewire.handlers.errors import NOT_CONNECTED, refuse
 from hivewire.handlers.rates import Verdict
 
 if TYPE_CHECKING:
-    from hivewire.core.commands import Send
+    from hivewire.core.commands import Change, Send
+    from hivewire.core.plan import Known
     from hivewire.delivery import Caller
     from hivewire.handlers.services import Services
 
@@ -31,27 +33,58 @@ def handle(command: Send, caller: Caller, services: Services) -> None:
     if user is None or device is None:
         refuse(NOT_CONNECTED, command.id, "send", caller, services)
         return
+    hooks = services.hooks
+    if hooks is not None and not hooks.screens:
+        hooks = None
+    if hooks is not None and screening.waits(hooks, command, caller, services, handle):
+        return
     planned = plan_send(command, user, device, services.view, services.now_ms)
-    if type(planned) is SendEntry:
+    if isinstance(planned, SendEntry):
         refusal = limited(command, user, caller, services)
         if refusal is None:
-            services.delivery.send(planned, command.id, caller)
+            if hooks is None:
+                services.delivery.send(planned, command.id, caller)
+            else:
+                store = partial(store_judged, planned.digest, caller, services)
+                screening.screen(hooks, command, planned.conv, caller, services, store)
             return
         planned = refusal
+    answer_known(planned, command, caller, services)
+
+
+def store_judged(digest: bytes, caller: Caller, services: Services, command: Send) -> None:
+    """Store what the application made of a message; `digest` is that of what the client sent."""
+    user, device, view = str(caller.user), str(caller.device), services.view
+    planned = plan_send(command, user, device, view, services.now_ms, digest)
+    if not isinstance(planned, SendEntry):
+        answer_known(planned, command, caller, services)
+    elif services.delivery.journal.is_full:
+        answer_known(BEHIND, command, caller, services)
+    else:
+        services.delivery.send(planned, command.id, caller)
+
+
+def answer_known(
+    planned: Known, command: Send | Change, caller: Caller, services: Services
+) -> None:
+    """Answer a keyed command that is not carried out: it was before, or cannot be."""
+    op = str(command.__struct_config__.tag)
     outcome = planned.outcome if isinstance(planned, Pending) else planned
     if isinstance(outcome, Duplicate):
-        services.metrics.commands["send", "dup"] += 1
+        services.metrics.commands[op, "dup"] += 1
         services.delivery.repeat(outcome, command.id, caller)
-    elif isinstance(outcome, Rejection):
-        tell = partial(refuse, outcome, command.id, "send", caller, services)
+    else:
+        tell = partial(refuse, outcome, command.id, op, caller, services)
         if outcome is planned:
             tell()
         else:
             services.delivery.when_durable(tell)
 
 
-def limited(command: Send, user: str, caller: Caller, services: Services) -> Rejection | None:
-    """Why a good send is not taken now, if that is so."""
+def limited(
+    command: Send | Change, user: str, caller: Caller, services: Services
+) -> Rejection | None:
+    """Why a good keyed command is not taken now, if that is so."""
     delivery, limits = services.delivery, services.settings.limits
     open_ids = delivery.open_ids(caller.conn)
     if command.id in open_ids:

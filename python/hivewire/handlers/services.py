@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from hivewire.core.view import View
     from hivewire.delivery import Caller, Delivery
     from hivewire.handlers.rates import Rates
+    from hivewire.hooks.bridge import Bridge
     from hivewire.metrics import Metrics
+    from hivewire.presence import Presence
 
 
 @dataclass(slots=True)
@@ -36,14 +38,19 @@ class Services:
     heartbeat_range: tuple[int, int]
     devices: Callable[[str], list[str]]
     """Names of the devices with which a user is connected."""
+    presence: Presence
     resume: Callable[[Caller], None]
     """Runs the commands of a caller that is no longer busy."""
     replace: Callable[[str, str, int], None]
     """Tells what waits of a device's older connections that a newer one has `connected`."""
     move_cursor_soon: Callable[[], None]
     """Sees to it that moved cursors are written within `store.cursor_delay`."""
+    later: Callable[[Callable[[], None]], None] = lambda work: work()
+    """Runs a piece of a long work when everybody else has had a turn and all is durable again."""
     now_ms: int = 0
     """The wall clock at the beginning of this turn."""
+    hooks: Bridge | None = None
+    """The application, if there is one."""
     connected: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     """Connections that got `connected` in this turn, by user and device: what an older one says
     in the same turn no longer counts."""
@@ -76,5 +83,5 @@ def limits_of(settings: Settings) -> dict[str, Any]:
         "sends_in_flight": limits.sends_in_flight,
         "sends_per_second": limits.sends_per_second,
         "devices": limits.devices,
-        "watch": 0,
+        "watch": limits.watch,
     }

@@ -8,12 +8,13 @@ conversation ids have one, so both may share a column family.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
-FORMAT_VERSION = 1
-"""The layout of the whole data directory; a newer one is refused at start."""
+FORMAT_VERSION = 2
+"""The layout of the whole data directory; any other is refused at start. 1 was never released."""
 
 COLUMNS = (
     "timeline",
@@ -34,21 +35,27 @@ META_EPOCH = b"epoch"
 META_CREATED = b"created"
 META_SECRET = b"secret"
 
-TYPE_MESSAGE = 1
-"""Type byte of a timeline row that refers to a message."""
-OP_SEND = 1
-"""Op byte of a `keys` row."""
-KIND_DIRECT = 1
-"""Kind byte of a `conversations` row."""
-ROLE_PEER = 0
-"""Role byte of a `members` row in a direct conversation: nobody there has a role."""
+TYPE_MESSAGE, TYPE_EDIT, TYPE_RECALL = 1, 2, 3
+TYPE_REACTION, TYPE_MEMBERSHIP, TYPE_CONVERSATION = 4, 5, 6
+"""Type byte of a timeline row: what the event is that it refers to."""
+OP_SEND, OP_EDIT, OP_RECALL, OP_REACT = 1, 2, 3, 4
+OP_CREATE, OP_ADD, OP_REMOVE, OP_UPDATE, OP_LEAVE = 5, 6, 7, 8, 9
+"""Op byte of a `keys` row: what the key was used for."""
+KIND_DIRECT, KIND_GROUP, KIND_CHANNEL = 1, 2, 3
+"""Kind byte of a `conversations` row: how it is delivered."""
+ROLE_PEER, ROLE_MEMBER, ROLE_ADMIN, ROLE_OWNER = range(4)
+"""Role byte of a `members` row; nobody has a role in a direct conversation."""
+HISTORY_ALL, HISTORY_JOINED = 0, 1
+"""History byte of a `conversations` row: what a new member sees."""
 
 _VERSION = 1
 _POSITION = Struct(">Q")
 _KEY_ROW = Struct(">BB16sQQQ")
 _CURSOR_ROW = Struct(">BQQ")
-_SMALL_ROW = Struct(">BBQ")
-_FLOOR_ROW = Struct(">BQ")
+_CONVERSATION_ROW = Struct(">BBQBQ")
+_MEMBER_ROW = Struct(">BBQB")
+_MARK_ROW = Struct(">BQQ")
+_USER_ROW = Struct(">BQQ")
 
 position = _POSITION.pack
 """A `seq` or an `n` as the last 8 bytes of a key."""
@@ -80,21 +87,62 @@ class CursorRow(NamedTuple):
     ts: int
 
 
-class SmallRow(NamedTuple):
-    """A `conversations` row (kind, created at ms) or a `members` row (role, since n)."""
+class ConversationRow(NamedTuple):
+    """What a conversation is."""
 
-    tag: int
-    number: int
+    kind: int
+    created: int
+    """Milliseconds since the Unix epoch."""
+    history: int
+    size: int
+    """Members."""
+    name: str
+
+
+class MemberRow(NamedTuple):
+    """What a user is in a conversation."""
+
+    role: int
+    since: int
+    """The `n` of the event with which the user came (last)."""
+    kind: int
+    """The kind of the conversation."""
+
+
+class MarkRow(NamedTuple):
+    """How far a user has got in a conversation: places up to which it was delivered and read."""
+
+    delivered: int
+    read: int
+
+
+class UserRow(NamedTuple):
+    """What is known of a user beside the timeline."""
+
+    floor: int
+    """The oldest `seq` still there."""
+    channels: int
+    """Channels that the user is in."""
 
 
 class RowError(ValueError):
     """A row has a version or a shape that this code does not know."""
 
 
+PREFIXES = 16_384
+"""Prefixes that are remembered: made anew, one costs 0.7 µs."""
+
+
+@lru_cache(maxsize=PREFIXES)
 def prefix(name: str) -> bytes:
     """`partition · id · 0x00` of a user or a conversation: what its keys start with."""
     raw = name.encode()
     return b"%c%b\0" % (crc32(raw) & 0xFF, raw)
+
+
+def partition(name: str) -> int:
+    """The partition of a user or a conversation: the first byte of its keys."""
+    return crc32(name.encode()) & 0xFF
 
 
 def split(key: bytes) -> tuple[str, bytes]:
@@ -118,9 +166,17 @@ def range_end(start: bytes) -> bytes:
     return start[:-1] + b"\x01"
 
 
+def reference(kind: int, message_key: bytes) -> bytes:
+    """The value of a `timeline` row: the type of an event and where it stands in `messages`."""
+    return bytes((_VERSION, kind)) + message_key
+
+
+_REFERENCES = frozenset(bytes((_VERSION, kind)) for kind in range(1, TYPE_CONVERSATION + 1))
+
+
 def message_key_of(reference: bytes) -> bytes:
     """The key in `messages` that a `timeline` value refers to."""
-    if reference[:2] != MESSAGE_REFERENCE:
+    if reference[:2] not in _REFERENCES:
         raise RowError(f"timeline row of unknown version or type: {reference[:2].hex()}")
     return reference[2:]
 
@@ -132,9 +188,9 @@ def message_body(value: bytes) -> bytes:
     return value[1:]
 
 
-def key_value(digest: bytes, n: int, seq: int, ts: int, conv: str) -> bytes:
-    """The value of a `keys` row that a `send` used."""
-    return _KEY_ROW.pack(_VERSION, OP_SEND, digest, n, seq, ts) + conv.encode()
+def key_value(op: int, digest: bytes, n: int, seq: int, ts: int, conv: str) -> bytes:
+    """The value of a `keys` row; `seq` is 0 where the answer had none."""
+    return _KEY_ROW.pack(_VERSION, op, digest, n, seq, ts) + conv.encode()
 
 
 def parse_key_value(value: bytes) -> KeyRow:
@@ -157,30 +213,105 @@ def parse_cursor_value(value: bytes) -> CursorRow:
     return CursorRow(*_CURSOR_ROW.unpack(value)[1:])
 
 
-def conversation_value(kind: int, created: int) -> bytes:
+def conversation_value(
+    kind: int, created: int, history: int = HISTORY_ALL, size: int = 2, name: str = ""
+) -> bytes:
     """The value of a `conversations` row."""
-    return _SMALL_ROW.pack(_VERSION, kind, created)
+    return _CONVERSATION_ROW.pack(_VERSION, kind, created, history, size) + name.encode()
 
 
-def member_value(role: int, since: int) -> bytes:
-    """The value of a `members` row."""
-    return _SMALL_ROW.pack(_VERSION, role, since)
+def parse_conversation_value(value: bytes) -> ConversationRow:
+    """What `conversation_value` wrote."""
+    if len(value) < _CONVERSATION_ROW.size or value[0] != _VERSION:
+        raise RowError(f"conversations row of unknown version or length: {value[:8].hex()}")
+    _, kind, created, history, size = _CONVERSATION_ROW.unpack_from(value)
+    return ConversationRow(kind, created, history, size, value[_CONVERSATION_ROW.size :].decode())
 
 
-def parse_small_value(value: bytes) -> SmallRow:
-    """What `conversation_value` or `member_value` wrote."""
-    if len(value) != _SMALL_ROW.size or value[0] != _VERSION:
-        raise RowError(f"row of unknown version or length: {value[:8].hex()}")
-    return SmallRow(*_SMALL_ROW.unpack(value)[1:])
+def member_value(role: int, since: int, kind: int) -> bytes:
+    """The value of a `members` row, in either direction."""
+    return _MEMBER_ROW.pack(_VERSION, role, since, kind)
 
 
-def floor_value(floor: int) -> bytes:
-    """The value of a user's own row in `marks`: the oldest `seq` still kept."""
-    return _FLOOR_ROW.pack(_VERSION, floor)
+def parse_member_value(value: bytes) -> MemberRow:
+    """What `member_value` wrote."""
+    if len(value) != _MEMBER_ROW.size or value[0] != _VERSION:
+        raise RowError(f"members row of unknown version or length: {value[:8].hex()}")
+    return MemberRow(*_MEMBER_ROW.unpack(value)[1:])
 
 
-def parse_floor_value(value: bytes) -> int:
-    """What `floor_value` wrote."""
-    if len(value) != _FLOOR_ROW.size or value[0] != _VERSION:
+def mark_value(delivered: int, read: int) -> bytes:
+    """The value of a member's row in `marks`."""
+    return _MARK_ROW.pack(_VERSION, delivered, read)
+
+
+def parse_mark_value(value: bytes) -> MarkRow:
+    """What `mark_value` wrote."""
+    if len(value) != _MARK_ROW.size or value[0] != _VERSION:
         raise RowError(f"marks row of unknown version or length: {value[:8].hex()}")
-    return int(_FLOOR_ROW.unpack(value)[1])
+    return MarkRow(*_MARK_ROW.unpack(value)[1:])
+
+
+def user_value(floor: int, channels: int) -> bytes:
+    """The value of a user's own row in `marks`."""
+    return _USER_ROW.pack(_VERSION, floor, channels)
+
+
+def parse_user_value(value: bytes) -> UserRow:
+    """What `user_value` wrote."""
+    if len(value) != _USER_ROW.size or value[0] != _VERSION:
+        raise RowError(f"marks row of unknown version or length: {value[:8].hex()}")
+    return UserRow(*_USER_ROW.unpack(value)[1:])
+
+
+BLOCK_SUFFIX = b"block:"
+"""In `members`, behind a user's prefix and before the id of one whom he blocks. It sorts before
+every conversation."""
+BLOCK_VALUE = b"\x01"
+CONVERSATION_SUFFIX = b"c"
+"""Where a user's conversations begin in `members`: `channel:`, `direct:`, `group:`."""
+
+
+def state_key(prefix: bytes, n: int) -> bytes:
+    """The key in `conversations` of what became of message `n`."""
+    return prefix + _POSITION.pack(n)
+
+
+def state_value(state: bytes) -> bytes:
+    """The value of such a row; `state` is JSON."""
+    return MESSAGE_VERSION + state
+
+
+def reaction_key(prefix: bytes, n: int, emoji: str, user: str) -> bytes:
+    """The key in `conversations` of one user's reaction to message `n`. No emoji holds a 0x00."""
+    return b"%b%b%b\0%b" % (prefix, _POSITION.pack(n), emoji.encode(), user.encode())
+
+
+REACTION_VALUE = b"\x01"
+
+
+class SeenRow(NamedTuple):
+    """When a user was last there (ms, 0: never that anybody knew), and whether he hid then."""
+
+    last_seen: int
+    hidden: bool
+
+
+_SEEN_ROW = Struct(">BQ?")
+
+
+def seen_key(user: str) -> bytes:
+    """The key of a user's `last_seen` in `marks`."""
+    return prefix(user) + b"seen"
+
+
+def seen_value(last_seen: int, *, hidden: bool) -> bytes:
+    """The value of such a row."""
+    return _SEEN_ROW.pack(_VERSION, last_seen, hidden)
+
+
+def parse_seen_value(value: bytes) -> SeenRow:
+    """What `seen_value` wrote."""
+    if len(value) != _SEEN_ROW.size or value[0] != _VERSION:
+        raise RowError(f"marks row of unknown version or length: {value[:8].hex()}")
+    return SeenRow(*_SEEN_ROW.unpack(value)[1:])

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from rocksdict import (
+    BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
     DBCompactionStyle,
@@ -210,6 +211,11 @@ class Rocks:
                 f"this data directory has format {int(recorded)}, this version reads up to "
                 f"{FORMAT_VERSION}: use the newer hivewire that wrote it"
             )
+        elif int(recorded) < FORMAT_VERSION:
+            raise StoreError(
+                f"this data directory has format {int(recorded)}, of a version before the first "
+                "release: start with an empty one"
+            )
         epoch, secret = self.get(meta, META_EPOCH), self.get(meta, META_SECRET)
         if epoch is None or secret is None:
             raise StoreCorrupt("the data directory has a format but no epoch or secret")
@@ -308,6 +314,12 @@ def _one_column(cache: Cache, write_buffer_bytes: int) -> Options:
     table.set_bloom_filter(10, block_based=False)
     table.set_cache_index_and_filter_blocks(True)
     table.set_pin_l0_filter_and_index_blocks_in_cache(True)
+    # The filter of a merged file has more than a megabyte, more than a part of the cache holds: it
+    # would be read anew for each look-up. In pieces of a block it is cached like everything else.
+    table.set_index_type(BlockBasedIndexType.two_level_index_search())
+    table.set_partition_filters(True)
+    table.set_metadata_block_size(4096)
+    table.set_pin_top_level_index_and_filter(True)
     options = Options(raw_mode=True)
     options.set_block_based_table_factory(table)
     options.set_write_buffer_size(write_buffer_bytes // 4)

@@ -18,8 +18,8 @@ FIELDS = [
     for name, field in table.model_fields.items()
 ]
 PACKAGE = Path(hivewire.__file__).parent
-# Accepted because the protocol promises its name; read once there is presence.
-NOT_YET_READ = {("presence", "linger"), ("api", "key")}
+# Accepted because the protocol promises its name; read once there are server calls.
+NOT_YET_READ = {("api", "key")}
 
 
 @pytest.mark.parametrize(("section", "name", "field"), FIELDS, ids=lambda value: str(value)[:40])

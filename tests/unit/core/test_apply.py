@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import msgspec
 
-from hivewire.core.apply import apply_send, body_msgpack
+from hivewire.core.apply import apply_block, apply_send
 from hivewire.core.commands import Send
-from hivewire.core.entries import SendEntry
+from hivewire.core.entries import BlockEntry, SendEntry
 from hivewire.core.plan import plan_send
+from hivewire.core.state import block_key
 from hivewire.core.view import View
 from hivewire.store.memory import Memory, MemoryBatch
 
@@ -82,7 +83,39 @@ def test_I11_applying_an_entry_twice_changes_nothing() -> None:
     assert [len(rows[name]) for name in ("timeline", "messages", "keys")] == [2, 1, 1]
 
 
-def test_the_messagepack_body_says_the_same() -> None:
-    store = Memory()
-    body, _ = applied(planned(View(store), data={"a": [1, 2.5, None, True, "x"]}), store)
-    assert msgspec.msgpack.decode(body_msgpack(body)) == msgspec.json.decode(body)
+class TestBlock:
+    def blocked(self, store: Memory, view: View, *, on: bool) -> None:
+        batch = store.batch()
+        pending = apply_block(BlockEntry("ann", "bob", on), view, batch)
+        assert view.is_blocked("ann", "bob") is on
+        store.write(batch)
+        store.sync()
+        view.overlay.release([pending])
+        assert view.is_blocked("ann", "bob") is on
+        assert View(store).is_blocked("ann", "bob") is on
+
+    def test_it_is_one_row_that_comes_and_goes(self) -> None:
+        store = Memory()
+        view = View(store)
+        self.blocked(store, view, on=True)
+        assert list(store.columns.members.rows) == [block_key("ann", "bob")]
+        assert view.direct("ann", "bob").refused == {"bob"}
+        self.blocked(store, view, on=False)
+        assert not store.columns.members.rows
+        assert view.direct("ann", "bob").refused == frozenset()
+
+    def test_it_goes_one_way_and_is_found_by_who_looks_later(self) -> None:
+        store = Memory()
+        self.blocked(store, View(store), on=True)
+        later = View(store)
+        assert later.direct("bob", "ann").refused == {"bob"}
+        assert not later.is_blocked("bob", "ann")
+
+    def test_both_may_block_each_other(self) -> None:
+        store = Memory()
+        view, batch = View(store), store.batch()
+        apply_block(BlockEntry("ann", "bob", on=True), view, batch)
+        apply_block(BlockEntry("bob", "ann", on=True), view, batch)
+        assert view.direct("ann", "bob").refused == {"ann", "bob"}
+        apply_block(BlockEntry("ann", "bob", on=False), view, batch)
+        assert view.direct("ann", "bob").refused == {"ann"}

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hivewire.core.entries import CursorEntry, Duplicate, Pending, Rejection, SendEntry
+from hivewire.store import keys
 
 from .driver import Driver
 
@@ -16,6 +17,10 @@ KEY = "01JD8ZK3V6P0Q2R4S6T8V0X2Z4"
 def refused(outcome: object) -> tuple[str, str | None]:
     assert isinstance(outcome, Rejection), outcome
     return outcome.code, outcome.field
+
+
+def duplicate(first: SendEntry) -> Duplicate:
+    return Duplicate(first.conv, first.n, first.seq, first.ts, keys.OP_SEND)
 
 
 def test_the_first_message_is_n_1_and_takes_a_place_in_both_timelines() -> None:
@@ -44,7 +49,7 @@ def test_planning_changes_nothing_until_applied() -> None:
 def test_I4_the_same_key_gives_the_original_answer_by_either_name_of_the_target(to: str) -> None:
     driver = Driver()
     first = driver.sent("ann", "user:bob", key=KEY)
-    assert driver.send("ann", to, key=KEY) == Duplicate(first.conv, first.n, first.seq, first.ts)
+    assert driver.send("ann", to, key=KEY) == duplicate(first)
 
 
 def test_I4_a_resend_under_way_is_told_only_when_the_first_is_durable() -> None:
@@ -52,7 +57,7 @@ def test_I4_a_resend_under_way_is_told_only_when_the_first_is_durable() -> None:
     first = driver.send("ann", "user:bob", key=KEY)
     assert isinstance(first, SendEntry)
     again = driver.send("ann", "user:bob", key=KEY)
-    assert again == Pending(Duplicate(first.conv, first.n, first.seq, first.ts))
+    assert again == Pending(duplicate(first))
     assert driver.send("ann", "user:bob", "other", key=KEY) == Pending(
         Rejection("conflict", "this key was used for something else", "key")
     )
@@ -99,9 +104,7 @@ def test_I4_I12_keys_survive_a_crash_after_the_answer() -> None:
     driver = Driver()
     first = driver.sent("ann", "user:bob", key=KEY)
     driver.crash()
-    assert driver.send("ann", "user:bob", key=KEY) == Duplicate(
-        first.conv, first.n, first.seq, first.ts
-    )
+    assert driver.send("ann", "user:bob", key=KEY) == duplicate(first)
 
 
 def test_I12_a_crash_before_the_sync_leaves_places_and_key_free() -> None:

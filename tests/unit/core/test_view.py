@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from hivewire.core.entries import Rejection, SendEntry
+from hivewire.core.state import load_user
 from hivewire.core.view import View
+from hivewire.store import StoreCorrupt
 from hivewire.store.memory import Memory
 
 from .driver import Driver
@@ -49,6 +52,99 @@ def test_I2_planned_runs_ahead_of_durable_until_release() -> None:
     assert not driver.view.pending
 
 
-def test_only_direct_conversations_so_far() -> None:
-    with pytest.raises(ValueError, match="direct"):
-        View(Memory()).conversation("group:g")
+@pytest.mark.parametrize("conv", ["group:g", "channel:g"])
+def test_what_was_never_made_is_no_conversation_and_keeps_no_memory(conv: str) -> None:
+    view = View(Memory())
+    assert view.conversation(conv) is None
+    assert not view._conversations
+    with pytest.raises(StoreCorrupt):
+        view.existing(conv)
+
+
+def test_a_group_is_there_as_soon_as_it_is_planned() -> None:
+    driver = Driver()
+    driver.create("ann", "bob")
+    group = driver.view.existing("group:g")
+    assert (group.planned, group.durable, group.members) == (2, 0, ("ann", "bob"))
+    driver.settle()
+    assert (group.planned, group.durable) == (2, 2)
+
+
+@pytest.mark.parametrize("kind", ["group", "channel"])
+def test_who_belongs_is_asked_as_planned(kind: str) -> None:
+    driver, conv = Driver(), f"{kind}:g"
+    driver.create("ann", "bob", kind=kind)
+    driver.leave("bob", conv)
+    view = driver.view
+    group = view.existing(conv)
+    assert (view.belongs(group, "ann"), view.belongs(group, "bob")) == (True, False)
+    driver.add("ann", conv, "cat")
+    assert view.belongs(group, "cat")
+    driver.settle()
+    again = View(driver.store)
+    assert [again.belongs(again.existing(conv), name) for name in ("ann", "bob", "cat")] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def test_who_leaves_is_looked_up_again() -> None:
+    driver = Driver()
+    driver.create("ann", "bob")
+    for user in ("ann", "bob"):
+        assert isinstance(driver.send(user, "group:g"), SendEntry)
+    driver.leave("bob", "group:g")
+    assert isinstance(driver.send("bob", "group:g"), Rejection)
+    assert isinstance(driver.send("ann", "group:g"), SendEntry)
+    assert set(driver.view.routes) == {("ann", "group:g")}
+
+
+def test_I3_a_group_made_in_a_small_cache_keeps_what_is_on_its_way() -> None:
+    driver = Driver(cache_users=2)
+    names = [f"u{number}" for number in range(5)]
+    driver.create("ann", *names, kind="channel")
+    driver.create("ann", *names, kind="channel", group="h")
+    driver.create("ann", *names)
+    for user in ("ann", *names):
+        assert (driver.view.user(user).channels, driver.view.user(user).planned) == (2, 6)
+    driver.settle()
+    for user in ("ann", *names):
+        assert load_user(driver.store, user).channels == 2
+        assert load_user(driver.store, user).durable == 6
+
+
+class TestRefused:
+    def test_who_is_blocked_is_known_with_the_conversation(self) -> None:
+        driver = Driver()
+        driver.block("ann", "bob")
+        assert driver.view.direct("bob", "ann").refused == {"bob"}
+        driver.settle()
+        assert View(driver.store).direct("ann", "bob").refused == {"bob"}
+
+    def test_a_block_on_its_way_outlives_the_conversation_in_memory(self) -> None:
+        driver = Driver(cache_users=1)
+        driver.block("ann", "bob")
+        for other in ("cat", "dan"):
+            driver.view.direct("ann", other)
+        assert "direct:ann,bob" not in driver.view._conversations
+        assert driver.view.direct("ann", "bob").refused == {"bob"}
+        driver.settle()
+        driver.block("ann", "bob", on=False)
+        for other in ("cat", "dan"):
+            driver.view.direct("ann", other)
+        assert driver.view.direct("ann", "bob").refused == frozenset()
+
+    def test_a_talk_with_oneself_has_no_other_side(self) -> None:
+        assert Driver().view.direct("ann", "ann").refused == frozenset()
+
+
+def test_a_change_without_events_is_settled_too() -> None:
+    driver = Driver(cache_users=1)
+    driver.create("ann", "bob")
+    driver.settle()
+    driver.add("ann", "group:g", "bob", key="key-nothing")
+    driver.view.conversation("direct:x,y")
+    assert "group:g" not in driver.view._conversations
+    driver.settle()
+    assert not driver.view.pending

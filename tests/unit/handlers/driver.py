@@ -17,12 +17,14 @@ from hivewire import gateway
 from hivewire.auth import Verifier, mint_token, ticket_secret
 from hivewire.config import load
 from hivewire.core.view import View
-from hivewire.delivery import JSON, Delivery, Owed
+from hivewire.delivery import JSON, Delivery, Owed, heads, receipts
 from hivewire.gateway import OPS, Gateway
 from hivewire.handlers import Services
 from hivewire.handlers.rates import Rates
 from hivewire.handlers.services import limits_of
 from hivewire.metrics import Metrics
+from hivewire.presence import Ticker
+from hivewire.soon import Soon
 from hivewire.store.journal import Journal, ManualCommitter
 from hivewire.store.memory import Memory
 
@@ -49,6 +51,13 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "close": ("conn", "code", "reason", "delay_ms"),
     "notify": ("conn",),
     "pong": ("conn", "id"),
+    "volatile": ("conn", "payload"),
+    "push": ("user", "json", "msgpack", "volatile"),
+    "publish": ("topic", "json", "msgpack", "volatile"),
+    "subscribe": ("conn", "topic"),
+    "unsubscribe": ("conn", "topic"),
+    "subscribe_user": ("user", "topic"),
+    "unsubscribe_user": ("user", "topic"),
 }
 """What follows the number of each op, as the engine's stub has it."""
 DECODE = (msgspec.json.decode, msgspec.msgpack.decode)
@@ -139,6 +148,40 @@ class Clock:
     monotonic_ns = time_ns
 
 
+class Timer:
+    """A call that waits for its time."""
+
+    def __init__(self, at: float, call: Callable[[], None]) -> None:
+        self.at = at
+        self.call = call
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Timers:
+    """The loop's timers; they go off in `Driver.later`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.waiting: list[Timer] = []
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
+        timer = Timer(self._clock.ms + seconds * 1000, call)
+        self.waiting.append(timer)
+        return timer
+
+    def next(self, until: float) -> Timer | None:
+        """The next one that goes off until then; it waits no longer."""
+        self.waiting = [timer for timer in self.waiting if not timer.cancelled]
+        due = min(self.waiting, key=lambda timer: timer.at, default=None)
+        if due is None or due.at > until:
+            return None
+        self.waiting.remove(due)
+        return due
+
+
 class Line:
     """A connection as its client holds it."""
 
@@ -199,7 +242,15 @@ class Driver:
         self.view = View(self.store)
         self.metrics = Metrics()
         self.committer = ManualCommitter()
-        self.delivery = Delivery(self.engine, OPS, self.view, self.metrics)
+        self.timers = Timers(self.clock)
+        self.delivery = Delivery(
+            self.engine,
+            OPS,
+            self.view,
+            self.metrics,
+            receipts_soon=self._soon(receipts.GATHER_MS, self._tell_receipts),
+            heads_soon=self._soon(heads.GATHER_MS, self._tell_heads),
+        )
         self.journal: Journal[Owed] = Journal(
             self.store,
             self.committer,
@@ -209,6 +260,15 @@ class Driver:
             bound=self.settings.limits.commit_queue,
         )
         self.delivery.journal = self.journal
+        self.ticker = Ticker(
+            self.settings,
+            self.delivery,
+            self.metrics,
+            devices=self.engine.devices,
+            call_later=self.timers.call_later,
+            clock=lambda: self.clock.ms,
+            jitter=lambda: 0.5,
+        )
         self.services = self._services()
         self.gateway = Gateway(self.engine, self.services, self.journal, self.watch)  # type: ignore[arg-type]
         self.gateway.start()
@@ -227,6 +287,7 @@ class Driver:
             close_codes=CODES,
             heartbeat_range=gateway.HEARTBEAT_RANGE,
             devices=self.engine.devices,
+            presence=self.ticker.presence,
             resume=self._resume,
             replace=self._replace,
             move_cursor_soon=self._move_cursor_soon,
@@ -249,7 +310,14 @@ class Driver:
         return line
 
     def later(self, ms: int) -> None:
-        self.clock.ms += ms
+        """Let time pass; what timers set off goes to a disk that is quick."""
+        until = self.clock.ms + ms
+        while (timer := self.timers.next(until)) is not None:
+            self.clock.ms = max(self.clock.ms, int(timer.at))
+            timer.call()
+            while self.committer.step():
+                pass
+        self.clock.ms = until
 
     def turn(self) -> list[Told]:
         """Take and run what was said. The disk does nothing meanwhile."""
@@ -272,7 +340,21 @@ class Driver:
     def told(self) -> list[Told]:
         """What the engine was told since the last look."""
         ops, self.engine.ops = self.engine.ops, []
-        return [self._read(op) for op in ops]
+        return [self._read(one) for op in ops for one in self._one_by_one(op)]
+
+    def _one_by_one(self, op: Op) -> list[Op]:
+        """An event to many as one event to each; the answer goes with that of who asked."""
+        if op[0] != OPS.events:
+            return [op]
+        _, members, body, twin, origin, answer = op
+        own = self.engine.sessions.get(origin, (None, None))[0]
+        told = [
+            (OPS.event, user, seq, body, twin, *((origin, answer) if user == own else (0, None)))
+            for user, seq in members
+        ]
+        # Who has been replaced meanwhile gets it by itself.
+        alone = answer is not None and own not in dict(members)
+        return [*told, (OPS.send, origin, answer)] if alone else told
 
     def _read(self, op: Op) -> Told:
         kind = next(name for name, number in OPS._asdict().items() if number == op[0])
@@ -281,6 +363,8 @@ class Driver:
             told.body = DECODE[JSON](told.json)
             if told.answer is not None:
                 told.answer = DECODE[self.lines[told.origin].encoding](told.answer)
+        elif "json" in FIELDS[kind]:
+            told.push = DECODE[JSON](told.json)
         elif "payload" in FIELDS[kind]:
             told.body = DECODE[self.lines[told.conn].encoding](told.payload)
         return told
@@ -294,6 +378,15 @@ class Driver:
 
     def _resume(self, caller: Caller) -> None:
         self.gateway.resume(caller)
+
+    def _tell_receipts(self) -> None:
+        self.delivery.tell_receipts()
+
+    def _tell_heads(self) -> None:
+        self.delivery.tell_heads()
+
+    def _soon(self, delay_ms: int, work: Callable[[], None]) -> Soon:
+        return Soon(self.timers, delay_ms, work)  # type: ignore[arg-type]
 
     def _move_cursor_soon(self) -> None:
         self.cursors_wanted += 1

@@ -90,6 +90,23 @@ def test_a_known_device_at_its_cursor_waits_for_no_disk() -> None:
     assert told.body["new_device"] is False
 
 
+@pytest.mark.parametrize("claimed", [None, 1])
+def test_I2_a_cursor_that_was_only_gathered_is_durable_before_it_is_told(
+    claimed: int | None,
+) -> None:
+    driver = Driver()
+    line = driver.open("ann", cursor=0)
+    line.sends("ann")
+    driver.settle()
+    line.says("ack", seq=1)
+    driver.turn()
+    (told,) = asked(driver.stranger(), token=driver.token("ann"), cursor=claimed)
+    assert told.body["cursor"] == 1
+    driver.store.crash()
+    (told,) = asked(Driver(driver.store).stranger(), token=driver.token("ann"))
+    assert told.body["cursor"] == 1
+
+
 def test_I2_live_compares_with_the_head_at_the_moment_of_the_answer() -> None:
     """A message that became durable with the new cursor is not pushed to who is not there yet."""
     driver = Driver()

@@ -19,7 +19,7 @@ def burst(rates: Rates, sends: int, conn: int = 1, user: str = "ann") -> list[Ve
 
 
 def is_empty(rates: Rates) -> bool:
-    return not (rates._connections or rates._users or rates._mistakes)
+    return not (rates._connections or rates._users or rates._queries or rates._mistakes)
 
 
 def test_I8_a_burst_passes_and_then_the_rate_counts() -> None:
@@ -128,3 +128,16 @@ class TestForgetting:
         limit.now += MINUTE_MS + 300_001
         limit.forget_rested()
         assert is_empty(limit)
+
+
+def test_i8_questions_have_a_rate_of_their_own_that_is_forgotten_when_it_rests() -> None:
+    limit = rates(queries_per_second=10, queries_burst=2, sends_burst=1)
+    assert [limit.query(1)[0] for _ in range(3)] == [GOOD, GOOD, LATER]
+    assert burst(limit, 1) == [GOOD]
+    limit.now += 100
+    assert limit.query(1)[0] is GOOD
+    limit.forget(1)
+    assert [limit.query(1)[0] for _ in range(2)] == [GOOD, GOOD]
+    limit.now += 10_000
+    limit.forget_rested()
+    assert is_empty(limit)

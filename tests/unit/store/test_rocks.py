@@ -99,6 +99,16 @@ def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
             Rocks.open(tmp_path)
 
 
+def test_a_format_from_before_the_first_release_is_refused_in_words(tmp_path: Path) -> None:
+    store = Rocks.open(tmp_path)
+    batch = store.batch()
+    batch.put(keys.META_FORMAT, b"%d" % (keys.FORMAT_VERSION - 1), store.columns.meta)
+    store.write(batch)
+    store.close()
+    with pytest.raises(StoreError, match="start with an empty one"):
+        Rocks.open(tmp_path)
+
+
 def test_column_families_of_a_newer_version_are_refused(tmp_path: Path) -> None:
     Rocks.open(tmp_path).close()
     columns = {name: Options(raw_mode=True) for name in ("default", *keys.COLUMNS)}

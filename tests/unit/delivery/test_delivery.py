@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-import msgspec
-import pytest
+from typing import TYPE_CHECKING
 
 from hivewire import chaos
 from hivewire.core.entries import CursorEntry, Duplicate
-from hivewire.delivery import CURSORS_A_GROUP, JSON, MSGPACK, Caller, Op, encode, sent
+from hivewire.delivery import CURSORS_A_GROUP, MSGPACK, Caller, Op
+from hivewire.delivery.delivery import MEMBERS_AN_ENTRY
+from hivewire.store import keys
 from hivewire.store.journal import GROUP_ENTRIES
+from tests.unit.handlers.driver import OPS, Driver, Line, bodies, kinds
 
-from .handlers.driver import OPS, Driver, Line, bodies, kinds
+if TYPE_CHECKING:
+    import pytest
 
 UNLIMITED = {"sends_per_second": 0, "sends_per_second_user": 0, "sends_in_flight": 9_999}
 
@@ -78,12 +81,14 @@ class TestRelease:
 
     def test_the_middle_of_a_fan_out_can_be_marked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         driver = Driver()
-        driver.open("ann").sends("bob")
+        ann = driver.open("ann")
+        for _ in range(2):
+            ann.sends("bob")
         driver.turn()
         marks: list[tuple[str, int]] = []
         mark = marks.append
         monkeypatch.setattr(chaos, "reach", lambda point: mark((point, len(driver.engine.ops))))
-        assert [told.user for told in driver.sync()] == ["ann", "bob"]
+        assert [told.user for told in driver.sync()] == ["ann", "bob"] * 2
         assert ("mid-fanout", 1) in marks
 
 
@@ -119,7 +124,7 @@ class TestWaiting:
     def test_a_repeat_is_open_until_its_group_is_durable(self) -> None:
         driver = Driver()
         ann = driver.open("ann")
-        original = Duplicate("direct:ann,bob", 1, 1, 5)
+        original = Duplicate("direct:ann,bob", 1, 1, 5, keys.OP_SEND)
         driver.delivery.repeat(original, 8, caller_of(ann))
         assert driver.delivery.open_ids(ann.conn) == []
         number = ann.sends("bob")
@@ -144,7 +149,7 @@ class TestWaiting:
 class TestCursors:
     def moved(self, driver: Driver, devices: int, seq: int = 1) -> None:
         for number in range(devices):
-            driver.view.cursors.note(CursorEntry("ann", f"d{number}", seq, 5))
+            driver.view.cursors.note(CursorEntry("ann", f"d{number}", seq, 5, 0))
 
     def test_a_device_that_acks_often_writes_one_row(self) -> None:
         driver = Driver()
@@ -201,25 +206,160 @@ def test_what_goes_out_is_counted() -> None:
     assert driver.metrics.answer_seconds.count == 3  # the connect too
 
 
-@pytest.mark.parametrize("dup", [False, True])
-def test_sent_says_the_same_in_both_encodings(dup: bool) -> None:
-    places = Duplicate("direct:ann,bob", 2**53 - 1, 7, 1_800_000_000_000)
-    json = msgspec.json.decode(sent(places, 2**32 - 1, JSON, dup=dup))
-    twin = msgspec.msgpack.decode(sent(places, 2**32 - 1, MSGPACK, dup=dup))
-    assert json == twin
-    assert list(json) == ["op", "id", "conv", "n", "seq", "ts", "dup"]
-    assert json["dup"] is dup
-
-
-def test_an_object_begins_with_its_op_in_both_encodings() -> None:
-    answer = {"op": "ok", "id": 1}
-    assert encode(JSON, answer) == b'{"op":"ok","id":1}'
-    assert encode(MSGPACK, answer) == b"\x82\xa2op\xa2ok\xa2id\x01"
-
-
 def test_a_close_is_an_op_like_any_other() -> None:
     driver = Driver()
     ann = driver.open("ann")
     driver.delivery.close(caller_of(ann), 4013, "why")
     expected: Op = (OPS.close, ann.conn, 4013, "why", 0)
     assert driver.delivery.now == [expected]
+
+
+class TestChanges:
+    def made(self, kind: str = "group") -> tuple[Driver, Line, Line]:
+        """Ann and bob are in group or channel `g`; all of it is told."""
+        driver = Driver(limits=UNLIMITED)
+        ann, bob = driver.open("ann"), driver.open("bob")
+        ann.asks("group.create", key="key-make", group="g", kind=kind, members=["bob"])
+        return driver, ann, bob
+
+    def test_I1_events_of_one_command_leave_in_the_order_of_their_places(self) -> None:
+        driver = Driver()
+        ann = driver.open("ann")
+        ann.says("group.create", key="key-make", group="g", members=["bob"])
+        assert driver.turn() == []
+        told = driver.sync()
+        assert [(one.user, one.seq, one.body["n"]) for one in told[:-1]] == [
+            *(("ann", 1, 1), ("bob", 1, 1), ("ann", 2, 2), ("bob", 2, 2)),
+        ]
+        assert told[-1].body["op"] == "group"
+
+    def test_who_asked_gets_the_answer_in_place_of_the_event(self) -> None:
+        driver, ann, _ = self.made()
+        ann.says("send", to="group:g", key="key-0001", text="hi")
+        ann.says("edit", conv="group:g", n=3, key="key-0002", text="ho")
+        told = driver.settle()
+        answers = {(one.user, one.body["type"]): one.answer and one.answer["op"] for one in told}
+        assert answers == {
+            ("ann", "message"): "sent",
+            ("bob", "message"): None,
+            ("ann", "edit"): "sent",
+            ("bob", "edit"): None,
+        }
+
+    def test_I2_a_channels_event_is_published_when_it_is_durable_behind_its_answer(self) -> None:
+        driver, ann, _ = self.made("channel")
+        ann.says("send", to="channel:g", key="key-0001", text="hi")
+        assert driver.turn() == []
+        answer, published = driver.sync()
+        assert (answer.kind, answer.body["op"], "seq" in answer.body) == ("send", "sent", False)
+        assert (published.kind, published.topic) == ("publish", "open:channel:g")
+        assert published.volatile
+        assert list(published.push)[:4] == ["op", "type", "conv", "n"]
+        assert published.push["op"] == "channel_event"
+
+    def test_heads_of_a_channel_are_gathered(self) -> None:
+        driver, ann, _ = self.made("channel")
+        driver.later(1_000)
+        driver.told()
+        for number in range(3):
+            ann.says("send", to="channel:g", key=f"key-000{number}", text="hi")
+            driver.settle()
+        driver.later(1_000)
+        (told,) = driver.told()
+        assert (told.kind, told.topic) == ("publish", "heads:channel:g")
+        assert told.push == {"op": "channel", "conv": "channel:g", "head": 5}
+
+    def test_who_comes_to_a_channel_follows_it_and_who_goes_does_not(self) -> None:
+        driver, ann, _ = self.made("channel")
+        ann.says("group.add", conv="channel:g", key="key-0001", members=["cat"])
+        told = driver.settle()
+        assert (told[0].kind, told[0].user, told[0].topic) == (
+            *("subscribe_user", "cat", "heads:channel:g"),
+        )
+        ann.says("group.remove", conv="channel:g", key="key-0002", members=["cat"])
+        told = driver.settle()
+        assert [(one.kind, one.user, one.topic) for one in told[:2]] == [
+            ("unsubscribe_user", "cat", "heads:channel:g"),
+            ("unsubscribe_user", "cat", "open:channel:g"),
+        ]
+
+    def test_a_twin_is_made_as_soon_as_somebody_speaks_messagepack(self) -> None:
+        driver, ann, _ = self.made()
+        ann.says("react", conv="group:g", n=1, key="key-0001", emoji="x")
+        driver.settle()
+        driver.open("cat", encoding=MSGPACK)
+        ann.says("send", to="group:g", key="key-0002", text="hi")
+        assert all(one.msgpack is not None for one in driver.settle())
+
+    def test_a_change_is_no_send_in_the_metrics(self) -> None:
+        driver, ann, _ = self.made()
+        ann.says("send", to="group:g", key="key-0001", text="hi")
+        ann.says("edit", conv="group:g", n=3, key="key-0002", text="ho")
+        driver.settle()
+        counted = driver.metrics.commands
+        assert [counted[op, "ok"] for op in ("send", "edit", "group.create")] == [1, 1, 1]
+
+    def test_I8_a_large_fan_out_fills_its_group(self) -> None:
+        driver = Driver(limits=UNLIMITED)
+        sizes: list[int] = []
+        driver.journal._observe = lambda commit: sizes.append(commit.entries)
+        members = [f"u{number}" for number in range(400)]
+        ann = driver.open("ann")
+        ann.asks("group.create", key="key-make", group="g", members=members)
+        weight = 1 + len(members) // MEMBERS_AN_ENTRY
+        for number in range(3 * GROUP_ENTRIES // weight):
+            ann.says("send", to="group:g", key=f"key-{number:04}", text="hi")
+        driver.settle()
+        assert len(sizes) >= 3
+        assert max(sizes) < GROUP_ENTRIES + weight
+
+    def test_nothing_that_is_on_its_way_is_left_behind(self) -> None:
+        driver, ann, bob = self.made("channel")
+        ann.says("group.remove", conv="channel:g", key="key-0001", members=["bob"])
+        bob.says("send", to="user:ann", key="key-0001", text="hi")
+        ann.says("block", user="bob")
+        driver.settle()
+        view = driver.view
+        assert not view.pending
+        assert not view.overlay._rows
+        assert not view.marks._writing
+        assert not driver.delivery._unreleased[:-1]
+
+
+class TestMarks:
+    def test_they_are_written_with_the_cursors_and_told_once_durable(self) -> None:
+        driver = Driver()
+        ann, bob = driver.open("ann"), driver.open("bob")
+        ann.sends("bob")
+        driver.settle()
+        bob.says("ack", seq=1, id=None)
+        driver.turn()
+        driver.delivery.cursors()
+        driver.sync()
+        driver.later(1_000)
+        told = [one for one in driver.told() if one.kind == "push"]
+        assert [(one.user, one.push) for one in told] == [
+            (user, {"op": "receipt", "conv": "direct:ann,bob", "user": "bob",
+                    "delivered": 1, "read": 0})
+            for user in ("ann", "bob")
+        ]  # fmt: skip
+        assert all(one.volatile for one in told)
+
+    def test_I2_no_receipt_before_the_mark_is_durable(self) -> None:
+        driver = Driver()
+        ann, bob = driver.open("ann"), driver.open("bob")
+        ann.sends("bob")
+        driver.settle()
+        bob.says("read", conv="direct:ann,bob", n=1)
+        driver.turn()
+        assert not driver.delivery.receipts._waiting
+        driver.sync()
+        assert driver.delivery.receipts._waiting
+
+
+def test_a_push_is_volatile_and_for_all_devices_of_a_user() -> None:
+    driver = Driver()
+    driver.delivery.push("ann", {"op": "typing"})
+    driver.delivery.flush()
+    (told,) = driver.told()
+    assert (told.kind, told.user, told.push, told.volatile) == ("push", "ann", {"op": "typing"}, 1)

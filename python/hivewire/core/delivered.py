@@ -1,0 +1,81 @@
+"""What an ack delivers: the events between two cursors, as marks of their conversations."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from hivewire.core.state import Place
+from hivewire.store import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hivewire.core.entries import CursorEntry, DeviceEntry
+    from hivewire.core.state import UserState
+    from hivewire.core.view import View
+
+EVENTS_A_STEP = 500
+"""Events of one timeline that are looked at in one go; a page holds no more. Of what an ack covers
+beyond, only the newest count: marks say "up to"."""
+
+
+class _From(Struct, gc=False):
+    """Of an event: who wrote it."""
+
+    from_: str = msgspec.field(name="from")
+
+
+_author = msgspec.json.Decoder(_From).decode
+
+
+def note_delivered(entry: CursorEntry | DeviceEntry, view: View) -> None:
+    """Move the delivered marks of all conversations of which this cursor covers new events."""
+    user = view.user(entry.user)
+    first, last = max(entry.since, user.delivered) + 1, min(entry.cursor, user.durable)
+    if first > last:
+        return
+    user.delivered = last
+    newest: dict[str, int] = {}
+    authors: dict[str, set[str]] = {}
+    first = max(first, last - EVENTS_A_STEP + 1, user.floor)
+    for conv, n, author in _places(first, last, user, view):
+        if conv in newest:
+            authors[conv].add(author)
+        else:
+            newest[conv] = n
+            authors[conv] = {author}
+    for conv, n in newest.items():
+        conversation = view.conversation(conv)
+        if conversation is not None and view.belongs(conversation, entry.user):
+            view.marks.move(conv, entry.user, n, 0, frozenset(authors[conv]))
+
+
+def _places(first: int, last: int, user: UserState, view: View) -> Iterable[Place]:
+    """The events of a timeline from `last` back to `first`: remembered, or read."""
+    recent, skipped = user.recent, user.durable - last
+    if skipped + last - first < len(recent):
+        return islice(reversed(recent), skipped, skipped + last - first + 1)
+    store, columns = view.store, view.store.columns
+    rows = [user.prefix + keys.position(seq) for seq in range(last, first - 1, -1)]
+    references = store.multi_get(columns.timeline, rows)
+    message_keys = [keys.message_key_of(row) for row in references if row is not None]
+    bodies = store.multi_get(columns.messages, message_keys)
+    return [
+        Place(*keys.split_position(key), _author(keys.message_body(body)).from_)
+        for key, body in zip(message_keys, bodies, strict=True)
+        if body is not None
+    ]
+
+
+def authors_between(view: View, conv: str, first: int, last: int) -> frozenset[str]:
+    """Who wrote the events `first` … `last` of a conversation; of many, the newest."""
+    prefix = keys.prefix(conv)
+    rows = [
+        prefix + keys.position(n) for n in range(max(first, last - EVENTS_A_STEP + 1), last + 1)
+    ]
+    bodies = view.store.multi_get(view.store.columns.messages, rows)
+    return frozenset(_author(keys.message_body(body)).from_ for body in bodies if body is not None)

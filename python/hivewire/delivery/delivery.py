@@ -1,0 +1,395 @@
+"""From a decided entry to everybody who must hear of it: written, synced, then shown.
+
+`Delivery.release` is the promise as statement order: it runs when a group of entries is on stable
+storage, and only then do answers and events leave, entry by entry, so that each connection gets
+them in the order of `seq`.
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hivewire import chaos
+from hivewire.core import events
+from hivewire.core.apply import apply_block, apply_device, apply_send, apply_trim
+from hivewire.core.apply_change import apply_change
+from hivewire.core.delivered import note_delivered
+from hivewire.core.entries import CountChannel, SendEntry
+from hivewire.core.retention import drop_below
+from hivewire.core.seen import apply_seen
+from hivewire.delivery.answers import encode, sent
+from hivewire.delivery.heads import Heads, heads_topic, open_topic
+from hivewire.delivery.owed import Op, Ops, Owed
+from hivewire.delivery.receipts import Receipts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from hivewire.core.entries import (
+        BlockEntry,
+        ChangeEntry,
+        DeviceEntry,
+        Duplicate,
+        ForgetEntry,
+        PresenceEntry,
+        TrimEntry,
+    )
+    from hivewire.core.view import View
+    from hivewire.delivery.caller import Caller
+    from hivewire.metrics import Metrics
+    from hivewire.store.journal import Group, Journal
+
+CURSORS_A_GROUP = 200
+"""Cursors that are written together: a write holds the interpreter lock for 1.5 µs each."""
+MEMBERS_AN_ENTRY = 8
+"""A message to so many weighs as one entry more in its group: each is a row to write."""
+
+
+class Engine(Protocol):
+    """The part of the engine that delivery needs."""
+
+    def submit(self, ops: list[Op]) -> None:
+        """Carry out ops, in their order."""
+        ...
+
+
+def _nothing() -> None:
+    """Where nobody asked to be woken."""
+
+
+class Delivery:
+    """The one way from commands to answers and events. Loop thread only.
+
+    Args:
+        engine: Carries the ops out.
+        ops: The engine's numbers for them.
+        view: What plan and apply see.
+        metrics: Where to count.
+        receipts_soon: Asks for `tell_receipts` in a moment.
+        heads_soon: Asks for `tell_heads` in a moment.
+    """
+
+    journal: Journal[Owed]
+
+    def __init__(
+        self,
+        engine: Engine,
+        ops: Ops,
+        view: View,
+        metrics: Metrics,
+        receipts_soon: Callable[[], None] = _nothing,
+        heads_soon: Callable[[], None] = _nothing,
+    ) -> None:
+        self.ops = ops
+        self.view = view
+        self.receipts = Receipts(view, receipts_soon)
+        self.heads = Heads(view, heads_soon)
+        self.msgpack_sessions = 0
+        """Sessions that speak MessagePack, from the plan of their `connect` until they are closed;
+        without any, no twin is encoded."""
+        self.now: list[Op] = []
+        """Ops that wait for nothing: they go out at the end of the turn."""
+        self.released: Callable[[Owed], None] | None = None
+        """Called with each durable group, after it was shown: for the application's hooks."""
+        self._engine = engine
+        self._metrics = metrics
+        self._columns = view.store.columns
+        self._unreleased: list[Owed] = []
+
+    # -- the promise -----------------------------------------------------------------------------
+
+    def owe(self) -> Owed:
+        """Make the payload of a new group."""
+        owed = Owed()
+        self._unreleased.append(owed)
+        return owed
+
+    def release(self, group: Group[Owed]) -> None:
+        """Tell the world: `group` is on stable storage, and so is all before it.
+
+        Nothing else shows an entry to anybody. What a page or an answer shows is read after the
+        heads have moved, and the next group is not even written yet.
+        """
+        owed = group.payload
+        self._unreleased.remove(owed)
+        view = self.view
+        view.tails.release(owed.entries, owed.bodies)
+        for entry in owed.entries:
+            if type(entry) is SendEntry:
+                view.release(entry)
+            else:
+                view.release_change(entry)  # pyright: ignore[reportArgumentType] - no other kind
+        self._settle(owed)
+        if chaos.reach is not None:
+            self._submit_by_halves(owed.ops)
+        else:
+            self._engine.submit(owed.ops)
+        for late in owed.late:
+            late()
+        if self.released is not None:
+            self.released(owed)
+        self.flush()
+        self._count(owed)
+
+    def _settle(self, owed: Owed) -> None:
+        """What memory held of a group's rows, the store says now; marks and heads may be told."""
+        view = self.view
+        view.cursors.release(owed.cursors)
+        view.marks.release(owed.marks)
+        view.overlay.release(owed.pending)
+        for trim in owed.trims:
+            view.release_trim(trim)
+            self.drop_trimmed(trim)
+        for covered in owed.covered:
+            self.receipts.note(covered)
+        for mark in owed.marks:
+            self.receipts.catch_up(mark)
+        for conv in owed.channels:
+            self.heads.note(conv)
+
+    def flush(self) -> None:
+        """Hand what waits for nothing to the engine: the end of each turn."""
+        if self.now:
+            ops, self.now = self.now, []
+            self._engine.submit(ops)
+
+    def _submit_by_halves(self, ops: list[Op]) -> None:
+        """The same with a marked point in the middle of a fan-out."""
+        half = len(ops) // 2
+        self._engine.submit(ops[:half])
+        if chaos.reach is not None:
+            chaos.reach("mid-fanout")
+        self._engine.submit(ops[half:])
+
+    def _count(self, owed: Owed) -> None:
+        metrics, now = self._metrics, monotonic_ns()
+        metrics.commands["send", "ok"] += sum(type(entry) is SendEntry for entry in owed.entries)
+        metrics.events += owed.events
+        for arrived, count in owed.arrived:
+            metrics.answer_seconds.observe((now - arrived) / 1e9, count)
+
+    # -- entries ---------------------------------------------------------------------------------
+
+    def send(self, entry: SendEntry, command_id: int, caller: Caller) -> None:
+        """Apply a planned message; its `sent` and its events go out when it is durable."""
+        group = self.journal.rotate_if_full()
+        body = apply_send(entry, self.view, group.put, self._columns)
+        members = entry.members
+        group.count += 1 + len(members) // MEMBERS_AN_ENTRY
+        owed = group.payload
+        owed.entries.append(entry)
+        owed.bodies.append(body)
+        # Without a connection (0) the node itself sends: nobody to answer on the wire.
+        answer = sent(entry, command_id, caller.encoding, dup=False) if caller.conn else None
+        self._tell(owed, entry.conv, body, members, caller.conn, answer)
+        self.open_id(owed, caller.conn, command_id)
+
+    def change(
+        self, entry: ChangeEntry, caller: Caller, command_id: int, answer: bytes | None
+    ) -> None:
+        """Apply a planned change; its events go out when it is durable.
+
+        The caller gets `answer` in place of the event, or the event if there is none.
+        """
+        group = self.journal.rotate_if_full()
+        applied = apply_change(entry, self.view, group.batch)
+        owed = group.payload
+        owed.entries.append(entry)
+        owed.bodies += applied.bodies
+        owed.pending += applied.pending
+        owed.marks += applied.marks
+        group.count += 1 + len(entry.effects) // MEMBERS_AN_ENTRY
+        for effect in entry.effects:
+            if isinstance(effect, CountChannel):
+                self._follow(owed, entry.conv, effect)
+        for part, body in zip(entry.parts, applied.bodies, strict=True):
+            group.count += len(part.members) // MEMBERS_AN_ENTRY
+            self._tell(owed, entry.conv, body, part.members, caller.conn, answer)
+        self.open_id(owed, caller.conn, command_id)
+
+    def _follow(self, owed: Owed, conv: str, effect: CountChannel) -> None:
+        """Who comes to a channel hears of its heads from now on, who goes of nothing any more."""
+        ops, user = self.ops, effect.user
+        if effect.by > 0:
+            owed.ops.append((ops.subscribe_user, user, heads_topic(conv)))
+            return
+        for topic in (heads_topic(conv), open_topic(conv)):
+            owed.ops.append((ops.unsubscribe_user, user, topic))
+
+    def _tell(
+        self,
+        owed: Owed,
+        conv: str,
+        body: bytes,
+        members: tuple[tuple[str, int], ...],
+        conn: int,
+        answer: bytes | None,
+    ) -> None:
+        """Owe an event to those into whose timelines it goes, and to a channel's readers.
+
+        The caller gets `answer` in its place, if there is one.
+        """
+        ops, twin = self.ops, events.twin(body) if self.msgpack_sessions else None
+        owed.events += len(members)
+        if len(members) > 1:
+            owed.ops.append((ops.events, members, body, twin, conn if answer else 0, answer))
+        elif members:
+            ((member, seq),) = members
+            owed.ops.append((ops.event, member, seq, body, twin, conn if answer else 0, answer))
+        elif answer is not None and conn:
+            owed.ops.append((ops.send, conn, answer))
+        if self.view.existing(conv).is_channel:
+            event = b'{"op":"channel_event",%b' % body[1:]
+            packed = events.twin(event) if self.msgpack_sessions else None
+            owed.ops.append((ops.publish, open_topic(conv), event, packed, True))
+            owed.channels.add(conv)
+
+    def device(self, entry: DeviceEntry) -> None:
+        """Apply the cursor that a connect decided; it is durable before `connected`."""
+        group = self.journal.rotate_if_full()
+        apply_device(entry, self.view, group.put)
+        group.count += 1
+        group.payload.cursors.append(entry)
+        note_delivered(entry, self.view)
+        self._write_marks(group)
+
+    def block(self, entry: BlockEntry) -> None:
+        """Apply a block, or its end."""
+        group = self.journal.rotate_if_full()
+        group.payload.pending.append(apply_block(entry, self.view, group.batch))
+        group.count += 1
+
+    def seen(self, entries: Iterable[PresenceEntry]) -> None:
+        """Write of users that they are there no more."""
+        for entry in entries:
+            group = self.journal.rotate_if_full()
+            apply_seen(entry, self.view.store, group.put)
+            group.count += 1
+
+    def trim(self, entry: TrimEntry) -> None:
+        """Move the floor of a timeline; what is below it goes with a later group."""
+        group = self.journal.rotate_if_full()
+        apply_trim(entry, self.view, group.put)
+        group.payload.trims.append(entry)
+        group.count += 1
+
+    def drop_trimmed(self, entry: TrimEntry) -> None:
+        """Delete what is below a floor that is durable."""
+        group = self.journal.rotate_if_full()
+        drop_below(entry, self.view.store, group.batch)
+        group.count += 1
+
+    def forget(self, entry: ForgetEntry) -> None:
+        """Forget a device of which nothing is on its way to the disk."""
+        group = self.journal.rotate_if_full()
+        self.view.cursors.forget(entry, group.batch)
+        group.payload.cursors.append(entry)
+        group.count += 1
+
+    def cursors(self) -> None:
+        """Write the cursors and marks that moved since the last time."""
+        if chaos.reach is not None:
+            chaos.reach("cursor")
+        while self.view.cursors.dirty or self.view.marks.dirty:
+            group = self.journal.rotate_if_full()
+            moved = self.view.cursors.flush(group.put, CURSORS_A_GROUP)
+            group.count += len(moved)
+            group.payload.cursors.extend(moved)
+            for entry in moved:
+                note_delivered(entry, self.view)
+            self._write_marks(group)
+        self.journal.commit()
+
+    def marks(self) -> None:
+        """Write the marks that moved, at once; their receipts follow when they are durable."""
+        if self.view.marks.dirty:
+            self._write_marks(self.journal.rotate_if_full())
+
+    def _write_marks(self, group: Group[Owed]) -> None:
+        moved = self.view.marks.flush(group.put)
+        group.count += len(moved)
+        group.payload.covered += moved
+        group.payload.marks += [covered.mark for covered in moved]
+
+    # -- what is gathered ------------------------------------------------------------------------
+
+    def tell_receipts(self) -> None:
+        """Push the receipts that were gathered."""
+        push = self.ops.push
+        for user, body, twin in self.receipts.take(with_twin=bool(self.msgpack_sessions)):
+            self.now.append((push, user, body, twin, True))
+        self.flush()
+
+    def tell_heads(self) -> None:
+        """Push the heads of channels that were gathered."""
+        publish = self.ops.publish
+        for topic, body, twin in self.heads.take(with_twin=bool(self.msgpack_sessions)):
+            self.now.append((publish, topic, body, twin, True))
+        self.flush()
+
+    # -- answers ---------------------------------------------------------------------------------
+
+    def answer(self, caller: Caller, answer: dict[str, Any]) -> None:
+        """Answer at once: this shows nothing that could be lost."""
+        self.now.append((self.ops.send, caller.conn, encode(caller.encoding, answer)))
+
+    def push(self, user: str, push: dict[str, Any]) -> None:
+        """Push what is not durable to all connections of a user; slow readers may miss it."""
+        body = events.encode(push)
+        twin = events.twin(body) if self.msgpack_sessions else None
+        self.now.append((self.ops.push, user, body, twin, True))
+
+    def volatile(self, conn: int, payload: bytes) -> None:
+        """Push what may be dropped if the connection is a slow reader."""
+        self.now.append((self.ops.volatile, conn, payload))
+
+    def repeat(self, original: Duplicate, command_id: int, caller: Caller) -> None:
+        """Answer a resend with the original `sent`, behind all that may not be durable yet."""
+        answer = sent(original, command_id, caller.encoding, dup=True)
+        op = (self.ops.send, caller.conn, answer)
+        group = self.journal.barrier()
+        if group is None:
+            self.now.append(op)
+            return
+        group.payload.ops.append(op)
+        self.open_id(group.payload, caller.conn, command_id)
+
+    def when_durable(self, answer: Callable[[], None]) -> None:
+        """Work out an answer that shows state once the newest state it may see is durable."""
+        group = self.journal.barrier()
+        if group is None:
+            answer()
+        else:
+            group.payload.late.append(answer)
+
+    def close(self, caller: Caller, code: int, reason: str) -> None:
+        """Say `bye` and close the connection."""
+        self.now.append((self.ops.close, caller.conn, code, reason, 0))
+
+    # -- commands under way ----------------------------------------------------------------------
+
+    def open_id(self, owed: Owed, conn: int, command_id: int) -> None:
+        """Note that a command waits for `owed`."""
+        ids = owed.ids.get(conn)
+        if ids is None:
+            owed.ids[conn] = [command_id]
+        else:
+            ids.append(command_id)
+
+    def open_ids(self, conn: int) -> list[int]:
+        """The ids of the commands of `conn` that are taken and not answered."""
+        found: list[int] = []
+        for owed in self._unreleased:
+            ids = owed.ids.get(conn)
+            if ids is not None:
+                found = found + ids if found else ids
+        return found
+
+    def arrived(self, since_ns: int, count: int) -> None:
+        """Note when the commands of this turn came in, for the answer latency."""
+        group = self.journal.barrier()
+        if group is not None:
+            group.payload.arrived.append((since_ns, count))
+        else:
+            self._metrics.answer_seconds.observe((monotonic_ns() - since_ns) / 1e9, count)

@@ -1,0 +1,80 @@
+"""What a group of entries owes to the world once it is durable, in the engine's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hivewire.core.entries import (
+        ChangeEntry,
+        CursorEntry,
+        DeviceEntry,
+        ForgetEntry,
+        MarkEntry,
+        SendEntry,
+        TrimEntry,
+    )
+    from hivewire.core.marks import Covered
+    from hivewire.core.overlay import Pending
+
+Op = tuple[Any, ...]
+"""One thing for the engine to do: a kind of `Ops`, then its fields (see the engine's stub)."""
+
+
+class Ops(NamedTuple):
+    """The engine's numbers for what it can be asked to do; the gateway brings them."""
+
+    send: int
+    event: int
+    events: int
+    push: int
+    connected: int
+    syncing: int
+    page: int
+    heartbeat: int
+    refresh: int
+    close: int
+    subscribe: int
+    unsubscribe: int
+    subscribe_user: int
+    unsubscribe_user: int
+    publish: int
+    notify: int
+    pong: int
+    volatile: int
+
+
+class Owed:
+    """The payload of one group of the journal."""
+
+    __slots__ = (
+        *("arrived", "bodies", "channels", "covered", "cursors", "entries", "events", "ids"),
+        *("late", "marks", "ops", "pending", "trims"),
+    )
+
+    def __init__(self) -> None:
+        self.entries: list[SendEntry | ChangeEntry] = []
+        self.bodies: list[bytes] = []
+        """Their events as JSON, in the same order."""
+        self.cursors: list[CursorEntry | DeviceEntry | ForgetEntry] = []
+        self.marks: list[MarkEntry] = []
+        self.covered: list[Covered] = []
+        """Marks of which receipts tell."""
+        self.pending: list[Pending] = []
+        """Rows that the overlay shows until they are durable."""
+        self.trims: list[TrimEntry] = []
+        """Timelines that begin later from now on."""
+        self.channels: set[str] = set()
+        """Channels that have a new head."""
+        self.ops: list[Op] = []
+        """Answers and events, in the order of their entries."""
+        self.events = 0
+        """Timeline entries that it makes."""
+        self.late: list[Callable[[], None]] = []
+        """Answers that show state: worked out when the group is durable, after its `ops`."""
+        self.ids: dict[int, list[int]] = {}
+        """By connection: commands that are answered by this group."""
+        self.arrived: list[tuple[int, int]] = []
+        """When (monotonic ns) how many of its commands came in."""
