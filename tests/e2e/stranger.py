@@ -35,13 +35,14 @@ from tests.e2e.rfc6455 import (
 from tests.tokens import token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, ItemsView, Sequence
 
     from tests.node import Node
 
 SUBPROTOCOLS = {"json": "hivewire.v1.json", "msgpack": "hivewire.v1.msgpack"}
 SERVER_MESSAGE_BYTES = 512 * 1024
-EVENT_TYPES = ("message",)
+ANSWER_SECONDS = 20.0
+"""How long a command may stay unanswered before the test fails."""
 
 type_object = dict[str, Any]
 
@@ -130,16 +131,16 @@ class Stranger:
 
     async def call(self, op: str, **fields: Any) -> type_object:
         """Send a command and return its answer; an `error` raises CommandFailed, a dead line
-        Closed.
+        Closed, silence TimeoutError.
         """
-        answer = await self.ask(op, **fields)
+        answer = await asyncio.wait_for(self.ask(op, **fields), ANSWER_SECONDS)
         if answer["op"] == "error":
             raise CommandFailed(answer)
         return answer
 
     async def refused(self, op: str, **fields: Any) -> type_object:
         """Send a command that must fail and return the `error`."""
-        answer = await self.ask(op, **fields)
+        answer = await asyncio.wait_for(self.ask(op, **fields), ANSWER_SECONDS)
         assert answer["op"] == "error", answer
         assert_error_shape(answer)
         return answer
@@ -196,6 +197,56 @@ class Stranger:
             if page["done"]:
                 return events
 
+    # -- conversations ---------------------------------------------------------------------------
+
+    @property
+    def user(self) -> str:
+        """The user that the server took this line for."""
+        return self.connected["user"]
+
+    async def make_group(self, *members: str, **fields: Any) -> type_object:
+        """`group.create` with these members; returns the `group`."""
+        fields = {"key": key(), "kind": "group", "name": "team", "history": "all"} | fields
+        return await self.call("group.create", members=list(members), **fields)
+
+    async def history(self, conv: str, *, limit: int = 200) -> list[type_object]:
+        """Page from the first event to the last; `n` has no gap on the way."""
+        items: list[type_object] = []
+        after = 0
+        while True:
+            page = await self.call("history", conv=conv, after=after, limit=limit)
+            items += page["items"]
+            numbers = [item["n"] for item in items]
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) if items else True
+            if page["done"]:
+                return items
+            assert page["items"], "neither items nor done"
+            after = numbers[-1]
+
+    async def item(self, conv: str, n: int) -> type_object:
+        """What `history` shows for one `n` now."""
+        page = await self.call("history", conv=conv, after=n - 1, limit=1)
+        assert [item["n"] for item in page["items"]] == [n]
+        return page["items"][0]
+
+    async def conversations(self, **fields: Any) -> list[type_object]:
+        """Page through all conversations, newest first; each comes once."""
+        items: list[type_object] = []
+        before: type_object = {}
+        while True:
+            page = await self.call("conversations", **fields, **before)
+            items += page["items"]
+            names = [item["conv"] for item in items]
+            assert len(set(names)) == len(names), names
+            if page.get("next") is None:
+                return items
+            before = {"before": page["next"]}
+
+    async def conversation(self, conv: str, **fields: Any) -> type_object | None:
+        """What `conversations` shows for this one; None when it is not listed."""
+        items = await self.conversations(**fields)
+        return next((item for item in items if item["conv"] == conv), None)
+
     # -- pushes ----------------------------------------------------------------------------------
 
     async def push(self, op: str | None = None, patience: float = PATIENCE) -> type_object:
@@ -218,6 +269,29 @@ class Stranger:
     async def events(self, count: int) -> list[type_object]:
         """Return the next `count` events."""
         return [await self.event() for _ in range(count)]
+
+    async def seen(
+        self, op: str, *, since: int = 0, patience: float = PATIENCE, **fields: Any
+    ) -> type_object:
+        """Return the first push of that op with these fields, of those that came from the
+        object number `since` on; takes none out of `pushes`.
+        """
+        await self.until(lambda: bool(self.pushed(op, since=since, **fields)), patience)
+        return self.pushed(op, since=since, **fields)[0]
+
+    async def until(self, condition: Callable[[], bool], patience: float = PATIENCE) -> None:
+        """Wait until something holds; looked at again with each push."""
+        async with asyncio.timeout(patience):
+            while not condition():
+                if self._reader.done():
+                    raise Closed(*self._end())
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    def pushed(self, op: str, *, since: int = 0, **fields: Any) -> list[type_object]:
+        """Every push of that op with these fields that has come so far."""
+        wanted = ({"op": op} | fields).items()
+        return [m for m in self.received[since:] if "id" not in m and wanted <= _hashable(m)]
 
     async def quiet(self) -> None:
         """No event is on its way: a round trip through the node brings none."""
@@ -321,6 +395,29 @@ class Stranger:
     def _end(self) -> tuple[int | None, type_object | None]:
         ended = self._reader.done() and not self._reader.cancelled()
         return (self._reader.result() if ended else None), self._bye
+
+
+@contextlib.asynccontextmanager
+async def company(
+    node: Node, name: Callable[[str], str], people: str, encoding: str = "json", **fields: Any
+) -> AsyncIterator[list[Stranger]]:
+    """Several users' lines: `"ann bob bob/desk"` are three, two of them one user's."""
+    lines: list[Stranger] = []
+    try:
+        for person in people.split():
+            user, _, device = person.partition("/")
+            device = device or "phone"
+            line = await Stranger.join(node, name(user), device, encoding=encoding, **fields)
+            lines.append(line)
+        yield lines
+    finally:
+        for line in lines:
+            await line.leave()
+
+
+def _hashable(message: type_object) -> ItemsView[str, Any]:
+    """The plain fields of a message, to compare them as a set."""
+    return {k: v for k, v in message.items() if not isinstance(v, (dict, list))}.items()
 
 
 def decode(frame: Frame, encoding: str) -> type_object:

@@ -315,3 +315,12 @@ async def test_the_error_of_a_nameless_command_says_for(node: Node, name: Name) 
         assert (error["for"], error["code"], error["field"]) == ("send", "bad_request", "id")
         assert "id" not in error
         assert re.search(r"\bid\b", error["message"])
+
+
+async def test_a_token_may_live_for_a_thousand_years(node: Node, name: Name) -> None:
+    async with await Stranger.dial(node) as ann:
+        endless = token(name("ann"), ttl=1000 * 365 * 24 * 3600)
+        told = await ann.connect(token=endless, device="phone")
+        assert told["token_expires"] > told["server_time"]
+        assert (await ann.call("refresh", token=endless))["op"] == "ok"
+        assert (await ann.send(f"user:{name('ann')}", "x", key()))["n"] == 1
