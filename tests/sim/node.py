@@ -1,0 +1,197 @@
+"""A whole node in a simulation: the product's own `app.Node`, but for sockets, disk and clock.
+
+machine = Machine(schedule, settings)
+machine.start()
+machine.crash("cut")          the power fails: what was not synced is gone
+machine.start()               the same disk, a new process
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from hivewire import app, chaos
+from hivewire.core.commands import JSON
+from hivewire.store.memory import Memory
+from tests.sim.engine import SimEngine
+from tests.sim.loop import MS, US, Killed, NodeLoop, Schedule
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from hivewire.config import Settings
+    from tests.sim.network import Wire
+
+SYNC_TIMES = ((0.9, 50 * US, 2 * MS), (0.98, 2 * MS, 20 * MS), (1.0, 20 * MS, 150 * MS))
+"""How long a sync takes: with which probability (cumulative), from, to."""
+
+
+class Disk:
+    """The committer of a process: syncs take their time, and the schedule goes on meanwhile."""
+
+    def __init__(self, machine: Machine, loop: NodeLoop) -> None:
+        self._machine = machine
+        self._schedule = machine.schedule
+        self._loop = loop
+
+    def submit(self, job: Callable[[], None], done: Callable[[BaseException | None], None]) -> None:
+        chance = self._schedule.rng.random()
+        _, low, high = next(kind for kind in SYNC_TIMES if chance < kind[0])
+        took = self._schedule.between(low, high)
+        self._schedule.after(took, self._loop.run, self._finish, job, done)
+
+    def _finish(
+        self, job: Callable[[], None], done: Callable[[BaseException | None], None]
+    ) -> None:
+        error: BaseException | None = None
+        try:
+            if self._machine.syncs:
+                job()
+        except Exception as failure:  # noqa: BLE001 - raised again in `done`
+            error = failure
+        # The loop's thread hears of it a moment later.
+        self._schedule.after(self._schedule.between(1, 50 * US), self._loop.run, done, error)
+
+    def close(self) -> None:
+        """Nothing to join: the loop is gone, and with it what was scheduled."""
+
+
+class NoApi:
+    """The HTTP listener is no part of the simulation."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    async def start(self) -> str:
+        return "127.0.0.1:8001"
+
+    async def stop(self) -> None: ...
+
+
+class SimNode(app.Node):
+    """One process. A failure of its store ends it as it ends the real one."""
+
+    died: Callable[[BaseException], None]
+
+    def _fatal(self, error: BaseException) -> None:
+        self.died(error)
+
+
+class Machine:
+    """What outlives a process: the disk, the network's way to it, and who starts it again."""
+
+    def __init__(self, schedule: Schedule, settings: Settings) -> None:
+        self.schedule = schedule
+        self.settings = settings
+        self.store = Memory()
+        self.node: SimNode | None = None
+        self.loop: NodeLoop | None = None
+        self.engine: SimEngine | None = None
+        self.on_crash: Callable[[str], None] = lambda _how: None
+        self.on_end: Callable[[], None] = lambda: None
+        self.draining = False
+        self.record: Callable[[str, object], None] = lambda _kind, _what: None
+        self.spoil: Callable[[tuple[Any, ...]], list[tuple[Any, ...]]] | None = None
+        """Planted between the product and the engine; see `tests.chaos.mutants`."""
+        self.syncs = True
+        """Whether a sync that the product asks for takes place; else it only seems so."""
+        self.armed: tuple[str, int, str] | None = None
+        """Die at that marked point, when it has been passed so often, of that."""
+
+    def start(self) -> None:
+        """Start a process on what the disk holds."""
+        self.loop = loop = NodeLoop(self.schedule)
+        loop.on_death = lambda error: self._die(loop, error)
+        with (
+            mock.patch.object(app, "Rocks", self),
+            mock.patch.object(app, "Engine", self._make_engine),
+            mock.patch.object(app, "ThreadCommitter", return_value=Disk(self, loop)),
+            mock.patch.object(app, "Api", NoApi),
+            mock.patch.object(app, "random", self.schedule.rng),
+        ):
+            self.node = loop.run(SimNode, self.settings)
+        assert self.node is not None
+        self.node.died = loop.on_death
+        task: asyncio.Task[Any] = loop.run(loop.create_task, self.node.start())
+        self.schedule.run_until(task.done, MS)
+        task.result()
+
+    def crash(self, how: str) -> None:
+        """End the process at this instant: killed ("kill") or by loss of power ("cut")."""
+        if self.loop is None or not self.loop.alive:
+            return
+        assert self.engine is not None
+        self.on_crash(how)
+        self.draining = False
+        if self.schedule.chance(0.5):
+            # The shards are threads of their own: what they were told may have got out.
+            for shard in self.engine.shards:
+                shard.turn()
+        self.loop.kill()
+        self.engine.die()
+        if how == "kill" or self.schedule.chance(0.5):
+            # The kernel outlives the process; a disk may have what no sync has asked for.
+            self.store.sync()
+        self.store.crash()
+
+    def unplug(self) -> None:
+        """Nothing happens here any more."""
+        if self.loop is not None:
+            self.loop.kill()
+
+    def terminate(self) -> None:
+        """SIGTERM: drain, then end. It takes its time; whatever else happens goes on meanwhile."""
+        node, loop = self.node, self.loop
+        if node is not None and loop is not None and loop.alive and not self.draining:
+            self.draining = True
+            task: asyncio.Task[Any] = loop.run(loop.create_task, node.drain())
+            task.add_done_callback(lambda done: self._ended(done, loop))
+
+    def _ended(self, done: asyncio.Task[Any], loop: NodeLoop) -> None:
+        done.result()
+        loop.kill()
+        self.draining = False
+        self.on_end()
+
+    @property
+    def running(self) -> bool:
+        return self.loop is not None and self.loop.alive
+
+    def dial(self, wire: Wire, encoding: int = JSON) -> bool:
+        """A client's connection arrives. Returns whether somebody answers."""
+        return self.engine is not None and self.engine.accept(wire, encoding)
+
+    def open(self, *_: object, **__: object) -> Memory:
+        """In place of `Rocks.open`: the disk is this machine's."""
+        return self.store
+
+    def _make_engine(self, settings: Any) -> SimEngine:
+        assert self.loop is not None
+        self.engine = SimEngine(self.schedule, self.loop, settings)
+        self.engine.record = self.record
+        self.engine.spoil = self.spoil
+        return self.engine
+
+    def _die(self, loop: NodeLoop, error: BaseException) -> None:
+        if loop is not self.loop:
+            return
+        if not isinstance(error, Killed):
+            raise error
+        self.crash(str(error))
+
+    def reach(self, point: str) -> None:
+        """A marked point of the product is passed: die there if that was the plan."""
+        if self.armed is None or self.armed[0] != point or not self.running:
+            return
+        _, times, how = self.armed
+        self.armed = (point, times - 1, how)
+        if times <= 0:
+            self.armed = None
+            self.record("point", point)
+            raise Killed(how)
+
+
+def marked_points(machine: Machine) -> mock._patch[Any]:
+    """While this lasts, the product tells the machine of each marked point that it passes."""
+    return mock.patch.object(chaos, "reach", machine.reach)
