@@ -15,13 +15,14 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_QUIET := 1
 
-PY_SOURCES := python tests benches loadtest
+PY_SOURCES := python tests benches loadtest examples
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*' -not -path '*/tests/*' \
 	-not -path '*/fuzz/*') $(wildcard rust/*/Cargo.toml) Cargo.toml $(wildcard Cargo.lock)
 FUZZ_SECONDS ?= 60
+SOAK_MINUTES ?= 60
 
 .PHONY: help setup serve test check-rust check-fuzz check-python fmt fmt-check lint types stubs \
-	layers unit bench conformance load soak fuzz docs docs-check audit build lock clean
+	layers unit bench conformance load soak day fuzz docs docs-check audit build lock clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -90,8 +91,11 @@ conformance: setup ## Run all cases of RFC 6455 and RFC 7692 and write docs/conf
 load: setup ## Build the swarm, the load client; see loadtest/swarm/README.md.
 	cargo build --release --locked -p hivewire-swarm
 
-soak: setup ## Run the chaos tests at their long size (hours).
-	HIVEWIRE_TEST_SCALE=50 $(BIN)/python -m pytest tests/chaos -m 'chaos or long' --timeout 0
+soak: setup ## Kill the node and cut its power for SOAK_MINUTES; prints what was lost, doubled, moved.
+	$(BIN)/python -m tests.chaos.soak --minutes $(SOAK_MINUTES)
+
+day: setup ## Play a day of a small company in two minutes and print the checker's verdict.
+	$(BIN)/python -m tests.chaos.day
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly compiler and cargo-fuzz).
 	cd rust/proto && for target in upgrade frames deflate; do \

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Op = tuple[Any, ...]
+    Spoil = Callable[[Op], list[Op]]
+
 
 def answer_before_sync() -> None:
     """The sync is skipped: what is answered is in the page cache only."""
@@ -48,36 +51,17 @@ def cursor_outside_the_batch() -> None:
     from hivewire.core.cursors import Cursors
 
     flush = Cursors.flush
-    Cursors.flush = lambda self, put: flush(self, lambda *_: None)  # type: ignore[method-assign]
+    Cursors.flush = lambda self, _, *rest: flush(self, lambda *_: None, *rest)  # type: ignore[method-assign]
 
 
 def gap_between_replay_and_live() -> None:
     """The event behind the last page of a catch-up is lost for that user."""
-    from hivewire.gateway import OPS
-
-    skip: set[str] = set()
-
-    def spoil(op: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        if op[0] == OPS.page and op[-1]:
-            skip.add(op[2])
-        if op[0] == OPS.event and op[1] in skip:
-            skip.discard(op[1])
-            return [(OPS.send, op[5], op[6])] if op[5] else []
-        return [op]
-
-    _spoil_submit(spoil)
+    _spoil_submit(skip_behind_pages())
 
 
 def double_fan_out() -> None:
     """The connection that sent gets its own event besides the answer."""
-    from hivewire.gateway import OPS
-
-    def spoil(op: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        if op[0] == OPS.event and op[5]:
-            return [(*op[:5], 0, None), (OPS.send, op[5], op[6])]
-        return [op]
-
-    _spoil_submit(spoil)
+    _spoil_submit(echo_to_sender)
 
 
 def small_caches() -> None:
@@ -92,7 +76,46 @@ def small_caches() -> None:
     View.__init__ = begin_small  # type: ignore[method-assign]
 
 
-def _spoil_submit(spoil: Callable[[tuple[Any, ...]], list[tuple[Any, ...]]]) -> None:
+def skip_behind_pages() -> Spoil:
+    """Between gateway and engine: the first event behind a last page does not go out."""
+    from hivewire.gateway import OPS
+
+    skip: set[str] = set()
+
+    def spoil(op: Op) -> list[Op]:
+        if op[0] == OPS.page and op[-1]:
+            skip.add(op[2])
+        told = members_of(op)
+        lost = {user for user, _ in told} & skip
+        if not lost:
+            return [op]
+        skip.difference_update(lost)
+        left = tuple(member for member in told if member[0] not in lost)
+        body, twin, origin, answer = op[-4:]
+        return [(OPS.events, left, body, twin, origin, answer)]
+
+    return spoil
+
+
+def echo_to_sender(op: Op) -> list[Op]:
+    """Between gateway and engine: who sent gets the event and the answer."""
+    from hivewire.gateway import OPS
+
+    if members_of(op) and op[-1] is not None:
+        return [(*op[:-2], 0, None), (OPS.send, op[-2], op[-1])]
+    return [op]
+
+
+def members_of(op: Op) -> tuple[tuple[str, int], ...]:
+    """To whom an op tells an event, and as which `seq`."""
+    from hivewire.gateway import OPS
+
+    if op[0] == OPS.event:
+        return ((op[1], op[2]),)
+    return op[1] if op[0] == OPS.events else ()
+
+
+def _spoil_submit(spoil: Spoil) -> None:
     """Put `spoil` between the gateway and the engine's `submit`."""
     from hivewire import app
 
@@ -102,7 +125,7 @@ def _spoil_submit(spoil: Callable[[tuple[Any, ...]], list[tuple[Any, ...]]]) -> 
         def __init__(self, settings: object) -> None:
             self._engine = real(settings)
 
-        def submit(self, ops: list[tuple[Any, ...]]) -> None:
+        def submit(self, ops: list[Op]) -> None:
             self._engine.submit([spoiled for op in ops for spoiled in spoil(op)])
 
         def __getattr__(self, name: str) -> Any:

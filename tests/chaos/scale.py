@@ -1,9 +1,9 @@
 """How large a run is, and where its chance comes from: printed, so that a failed run can be played
 again.
 
-HIVEWIRE_TEST_SCALE multiplies the numbers of kills, cuts and resumes (1 in CI, 50 and more in `make
-soak`). HIVEWIRE_TEST_SEED replays a run: the same choices by the same clients, though not the same
-machine under them.
+HIVEWIRE_TEST_SCALE multiplies the numbers of kills, cuts and resumes (1 in CI; 50 makes 10,000
+resumes). HIVEWIRE_TEST_SEED replays a run: the same choices by the same clients, though not on the
+same machine under them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def scaled(count: int) -> int:
-    """`count` in CI, a multiple of it in a soak."""
+    """`count` in CI, a multiple of it on request."""
     return max(1, round(count * float(os.environ.get("HIVEWIRE_TEST_SCALE", "1"))))
 
 
@@ -36,8 +36,8 @@ def seeded() -> random.Random:
 
 def judge(history: History, tmp_path: Path) -> None:
     """Check a run; a broken one leaves its history beside the data."""
-    from tests.chaos.checker import assert_clean
     from tests.chaos.history import dump
+    from tests.chaos.verdict import assert_clean
 
     try:
         assert_clean(history)

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.chaos.checker import assert_did_enough
 from tests.chaos.fleet import Fleet
+from tests.chaos.points import POINTS, chaos_at, visits_before
 from tests.chaos.scale import judge, scaled, seeded
 from tests.node import Node, NodeFailed
-
-if TYPE_CHECKING:
-    import random
 
 RANDOM_KILLS = 10
 KILLS_A_POINT = 2
 USUAL = ("-m", "hivewire")
 STRAINED = (str(Path(__file__).with_name("mutants.py")), "small_caches")
-POINTS = (
-    "before-write",
-    "before-sync",
-    "after-sync",
-    "before-answer",
-    "mid-fanout",
-    "cursor",
-)
 
 
 @pytest.mark.timeout(0)
@@ -58,7 +47,7 @@ async def test_i12_random_kills_lose_nothing_and_repeat_nothing(
 async def test_i12_kills_at_marked_points(tmp_path: Path, point: str) -> None:
     rng = seeded()
     kills = scaled(KILLS_A_POINT)
-    node = Node(tmp_path / "data").start(extra_env=_chaos(point, _visits(rng, point)))
+    node = Node(tmp_path / "data").start(extra_env=chaos_at(point, visits_before(rng, point)))
     async with Fleet(node, rng, users=3, devices=2) as fleet:
         for _ in range(kills):
             status = await asyncio.to_thread(node.wait)
@@ -66,7 +55,9 @@ async def test_i12_kills_at_marked_points(tmp_path: Path, point: str) -> None:
                 f"died of {status}, not of the marked point\n{node.stderr()[-2000:]}"
             )
             fleet.crashed("kill")
-            await asyncio.to_thread(node.restart, extra_env=_chaos(point, _visits(rng, point)))
+            await asyncio.to_thread(
+                node.restart, extra_env=chaos_at(point, visits_before(rng, point))
+            )
         status = await asyncio.to_thread(node.wait)
         fleet.crashed("kill")
         await asyncio.to_thread(node.restart)
@@ -90,19 +81,10 @@ async def test_i12_kills_while_starting(tmp_path: Path) -> None:
             fleet.crashed("kill")
             node.kill9()
             with pytest.raises(NodeFailed, match="exit -9"):
-                await asyncio.to_thread(node.restart, extra_env=_chaos("startup", 1))
+                await asyncio.to_thread(node.restart, extra_env=chaos_at("startup", 1))
             await asyncio.to_thread(node.restart)
         await fleet.heal()
     node.stop()
     node.assert_calm()
     judge(fleet.history, tmp_path)
     assert_did_enough(fleet.history, answered=50 * kills, crashes=kills)
-
-
-def _visits(rng: random.Random, point: str) -> int:
-    """How often a point is passed before the kill; cursors are written ten times a second only."""
-    return rng.randint(3, 10) if point == "cursor" else rng.randint(20, 60)
-
-
-def _chaos(point: str, after: int) -> dict[str, str]:
-    return {"HIVEWIRE_CHAOS": point, "HIVEWIRE_CHAOS_AFTER": str(after)}

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.checker import check
+from tests.chaos.company import Team
+from tests.chaos.company_mutants import COMPANY_MUTANTS
 from tests.chaos.faults import PowerCut
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import TEAMS, Fleet
 from tests.chaos.mutants import MUTANTS
+from tests.chaos.points import chaos_at
 from tests.chaos.scale import seeded
+from tests.chaos.verdict import verdict
 from tests.node import Node
 
 CAUGHT_AS = {
@@ -26,7 +29,19 @@ CAUGHT_AS = {
     "gap_between_replay_and_live": {"no_hole"},
     "double_fan_out": {"seq_rises"},
 }
+COMPANY_CAUGHT_AS = {
+    "removed_member_still_receives": {"only_receivers_have_it"},
+    "group_message_misses_a_member": {"everybody_has_it"},
+    "recall_keeps_the_body": {"recalled_says_nothing"},
+    "unread_counts_own": {"unread_is_countable"},
+    "read_mark_goes_back": {"marks_rise", "reads_stay"},
+    "edit_shown_before_durable": {"seen_stays", "one_place_per_message"},
+    "channel_event_before_durable": {"log_stays", "one_place_per_message"},
+}
 CRASHES = 3
+EARLY = {"edit_shown_before_durable", "channel_event_before_durable"}
+"""What is shown too early is lost when the node dies before it writes."""
+CHANNEL_ONLY = (Team("channel:news"),)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
@@ -37,7 +52,7 @@ async def test_a_planted_bug_is_caught_by_name(tmp_path: Path, name: str) -> Non
     power = name == "answer_before_sync"
     node = Node(tmp_path / "data", launcher=launcher)
     node.start(extra_env=cut.begin() if power else None)
-    async with Fleet(node, rng, users=3, devices=2) as fleet:
+    async with Fleet(node, rng, users=3, devices=2, lenient=True) as fleet:
         for _ in range(CRASHES):
             await fleet.progress(80)
             # Time for the cursors: what was acknowledged now must count.
@@ -47,9 +62,39 @@ async def test_a_planted_bug_is_caught_by_name(tmp_path: Path, name: str) -> Non
             if power:
                 cut.apply()
             await asyncio.to_thread(node.restart, extra_env=cut.begin() if power else None)
-        # A broken node may never settle; what was seen so far is enough.
-        with suppress(TimeoutError):
-            await fleet.heal()
+        await _heal_if_possible(fleet)
+    _assert_caught(fleet, node, CAUGHT_AS[name])
+
+
+@pytest.mark.parametrize("name", COMPANY_MUTANTS)
+async def test_a_bug_of_groups_and_marks_is_caught_by_name(tmp_path: Path, name: str) -> None:
+    rng = seeded()
+    launcher = (str(Path(__file__).with_name("company_mutants.py")), name)
+    teams = CHANNEL_ONLY if name == "channel_event_before_durable" else TEAMS
+    node = Node(tmp_path / "data", launcher=launcher)
+    node.start(extra_env=_dies_before_writing(name, 80))
+    async with Fleet(node, rng, users=4, devices=2, teams=teams, lenient=True) as fleet:
+        for turn in range(CRASHES + 1 if name in EARLY else 0):
+            await asyncio.to_thread(node.wait)
+            fleet.crashed("kill")
+            more = None if turn == CRASHES else _dies_before_writing(name, 60)
+            await asyncio.to_thread(node.restart, extra_env=more)
+        await fleet.progress(50 if name in EARLY else 600)
+        await _heal_if_possible(fleet)
+    _assert_caught(fleet, node, COMPANY_CAUGHT_AS[name])
+
+
+def _dies_before_writing(name: str, after: int) -> dict[str, str] | None:
+    return chaos_at("before-write", after) if name in EARLY else None
+
+
+async def _heal_if_possible(fleet: Fleet) -> None:
+    """A broken node may never settle; what was seen so far is enough."""
+    with suppress(TimeoutError):
+        await fleet.heal(5)
+
+
+def _assert_caught(fleet: Fleet, node: Node, rules: set[str]) -> None:
     node.kill9()
-    caught = {violation.rule for violation in check(fleet.history)}
-    assert caught & CAUGHT_AS[name], f"caught only {caught}"
+    caught = {violation.rule for violation in verdict(fleet.history)}
+    assert caught & rules, f"caught only {caught}"
