@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hivewire.core import apply_change, listing, unread
 from hivewire.core import entries as e
-from hivewire.core.history import Log
+from hivewire.core.log import Log
 from hivewire.core.marks import Covered, Marks
 from hivewire.core.newest import Newest
 from hivewire.core.overlay import Overlay

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hivewire.core import events, history
 from hivewire.core.limits import LISTING_BYTES, SMALL_GROUP
+from hivewire.core.log import Log
 from hivewire.core.marks import stored_marks
 from hivewire.core.names import parse_direct
 from hivewire.core.newest import KEPT
@@ -168,7 +169,7 @@ def _item(
     if row.kind != keys.KIND_CHANNEL and row.size <= SMALL_GROUP:
         item["peers"] = peers(view.store, one.conv, user)
     weight = len(events.encode(item))
-    log = history.Log(keys.prefix(one.conv), described.first, one.head)
+    log = Log(keys.prefix(one.conv), described.first, one.head)
     room = max(max_bytes - weight, 0)
     item["last"] = history.last_messages(view.store, log, messages, room, view.tails)
     return item, weight + sum(map(len, item["last"])) + len(item["last"])

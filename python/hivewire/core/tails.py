@@ -12,13 +12,13 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from hivewire.core.entries import SendEntry
-from hivewire.core.history import events_at
+from hivewire.core.log import events_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from hivewire.core.entries import ChangeEntry
-    from hivewire.core.history import Log
+    from hivewire.core.log import Log
     from hivewire.store import Store
 
 TAIL_EVENTS = 40

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hivewire.core.history import Log
+from hivewire.core.log import Log
 from hivewire.core.names import parse_direct
 from hivewire.core.plan import not_yours
 from hivewire.core.unread import OutOfBudget

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivewire.core.history import Log, events_at
+from hivewire.core.log import Log, events_at
 from hivewire.core.tails import TAIL_EVENTS, Tails
 from hivewire.store import keys
 from tests.unit.handlers.driver import Driver, Line

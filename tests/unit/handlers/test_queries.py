@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hivewire.core.events import Message, encode
-from hivewire.core.history import Log
+from hivewire.core.log import Log
 from hivewire.core.unread import ROWS_A_TURN, OutOfBudget
 from hivewire.handlers.queries import in_pieces, readable
 from hivewire.store import keys
