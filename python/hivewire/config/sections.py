@@ -281,15 +281,15 @@ class Limits(Section):
         ge=1,
     )
     queries_per_second: int = setting(
-        50,
-        "Commands of one connection other than sends, changes, acks and pings, sustained; 0 means "
-        "no limit.",
+        200,
+        "Commands of one connection other than sends, changes, acks, pages and pings, sustained; 0 "
+        "means no limit.",
         more="One client can take more of the node: an answer may hold 256 KiB.",
         less="Clients that load much when they start wait.",
         ge=0,
     )
     queries_burst: int = setting(
-        500,
+        2_000,
         "Such commands of one connection at once, before the rate counts.",
         more="Short spikes of load.",
         less="A client that comes back after long, and loads page by page, waits.",

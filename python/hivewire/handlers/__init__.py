@@ -81,7 +81,7 @@ HANDLERS: dict[type, Callable[[Any, Caller, Services], None]] = {
 }
 
 BOUNDED = (
-    *(commands.Sync, commands.HistoryQuery, commands.Conversations, commands.Outcome),
+    *(commands.HistoryQuery, commands.Conversations, commands.Outcome),
     *(commands.GroupInfo, commands.GroupMembers, commands.Open, commands.Close),
     *(commands.Read, commands.Typing, commands.Block, commands.Unblock),
     *(commands.Watch, commands.Unwatch, commands.Status, commands.Heartbeat, commands.Refresh),

@@ -1,7 +1,8 @@
 """How many commands a connection may give that have no rate of their own.
 
 Sends and changes are counted where they are planned (`send.limited`), since a resend is never
-refused; acks and pings cost next to nothing and keep a line alive. Everything else is here.
+refused; acks and pings cost next to nothing and keep a line alive; a page is given when the one
+before was read. Everything else is here.
 """
 
 from __future__ import annotations

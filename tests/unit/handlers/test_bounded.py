@@ -15,6 +15,7 @@ pytestmark = pytest.mark.unit
 OWN_BOUND = {
     commands.Connect: "one a connection",
     commands.CommandError: "bad_per_minute",
+    commands.Sync: "one at a time; the next page waits until the one before was read",
     commands.Ack: "cheap; moves are gathered",
     commands.Ping: "the engine's own affair but for odd spellings",
     commands.Pong: "the same",
@@ -24,7 +25,6 @@ OWN_BOUND = {
 }
 """What bounds the other verbs."""
 ASKED: dict[str, dict[str, Any]] = {
-    "sync": {"after": 0},
     "history": {"conv": "direct:ann,bob"},
     "conversations": {},
     "outcome": {"key": "key-00001"},
