@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -248,6 +249,7 @@ def main() -> int:
         dump(history, scratch / "history.jsonl")
         tell(f"BROKEN, kept in {scratch}", *(f"{v.rule}: {v.words}" for v in broken[:20]))
         return 1
+    shutil.rmtree(scratch)
     tell("verdict: nothing lost, nothing twice, everything in order")
     return 0
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.chaos.checker import assert_did_enough
 from tests.chaos.day import Day
 from tests.chaos.scale import judge, seeded
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.timeout(180)
 async def test_i12_a_day_of_a_small_company_loses_nothing_and_repeats_nothing(
     tmp_path: Path,
 ) -> None:

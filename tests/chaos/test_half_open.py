@@ -9,6 +9,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.chaos.checker import assert_did_enough
 from tests.chaos.fleet import Fleet
 from tests.chaos.history import Silent
@@ -32,6 +34,7 @@ GONE_SECONDS = 2 * INTERVAL + CLOSING + 1.0
 TUNNELS = 6
 
 
+@pytest.mark.timeout(180)
 async def test_i7_phones_in_tunnels_lose_nothing(
     start_node: Callable[..., Node], tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ async def test_a_planted_bug_is_caught_by_name(tmp_path: Path, name: str) -> Non
     _assert_caught(fleet, node, CAUGHT_AS[name])
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", COMPANY_MUTANTS)
 async def test_a_bug_of_groups_and_marks_is_caught_by_name(tmp_path: Path, name: str) -> None:
     rng = seeded()

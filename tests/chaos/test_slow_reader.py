@@ -7,6 +7,8 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.e2e.rfc6455 import Line, request
 from tests.e2e.stranger import Stranger, key
 from tests.tokens import token
@@ -67,6 +69,7 @@ class Reader:
         self.stranger.line.writer.transport.resume_reading()  # type: ignore[attr-defined]
 
 
+@pytest.mark.timeout(180)
 async def test_i8_a_reader_who_stops_hurts_only_itself_and_resumes_whole(
     start_node: Callable[..., Node], name: Callable[[str], str]
 ) -> None:

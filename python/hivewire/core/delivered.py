@@ -12,8 +12,6 @@ from hivewire.core.state import Place
 from hivewire.store import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from hivewire.core.entries import CursorEntry, DeviceEntry
     from hivewire.core.state import UserState
     from hivewire.core.view import View
@@ -39,26 +37,32 @@ def note_delivered(entry: CursorEntry | DeviceEntry, view: View) -> None:
     if first > last:
         return
     user.delivered = last
-    newest: dict[str, int] = {}
-    authors: dict[str, set[str]] = {}
     first = max(first, last - EVENTS_A_STEP + 1, user.floor)
-    for conv, n, author in _places(first, last, user, view):
-        if conv in newest:
-            authors[conv].add(author)
-        else:
-            newest[conv] = n
-            authors[conv] = {author}
-    for conv, n in newest.items():
+    for conv, (n, authors) in _newest(_places(first, last, user, view)).items():
         conversation = view.conversation(conv)
         if conversation is not None and view.belongs(conversation, entry.user):
-            view.marks.move(conv, entry.user, n, 0, frozenset(authors[conv]))
+            view.marks.move(conv, entry.user, n, 0, frozenset(authors))
 
 
-def _places(first: int, last: int, user: UserState, view: View) -> Iterable[Place]:
+def _newest(places: list[Place]) -> dict[str, tuple[int, set[str]]]:
+    """For each conversation its newest place and all authors; `places` has the newest first."""
+    if len({conv for conv, _, _ in places}) == 1:
+        # The usual, at a third of the cost.
+        return {places[0].conv: (places[0].n, {author for _, _, author in places})}
+    found: dict[str, tuple[int, set[str]]] = {}
+    for conv, n, author in places:
+        if conv in found:
+            found[conv][1].add(author)
+        else:
+            found[conv] = n, {author}
+    return found
+
+
+def _places(first: int, last: int, user: UserState, view: View) -> list[Place]:
     """The events of a timeline from `last` back to `first`: remembered, or read."""
     recent, skipped = user.recent, user.durable - last
     if skipped + last - first < len(recent):
-        return islice(reversed(recent), skipped, skipped + last - first + 1)
+        return list(islice(reversed(recent), skipped, skipped + last - first + 1))
     store, columns = view.store, view.store.columns
     rows = [user.prefix + keys.position(seq) for seq in range(last, first - 1, -1)]
     references = store.multi_get(columns.timeline, rows)
