@@ -5,6 +5,7 @@ Timelines (`checker`) do not tell of channels, and not of what nobody has a time
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -80,12 +81,30 @@ def recalled_says_nothing(history: History) -> Iterator[str]:
 
 
 def newest_is_new(history: History) -> Iterator[str]:
-    """After an answer every history shows what was answered: nobody reads an older end."""
+    """After an answer every history shows what was answered: nobody reads an older end.
+
+    Who came (again) after that, and sees only what comes after it, may see nothing.
+    """
+    came = _newest_joinings(history)
     for record in history:
         if isinstance(record, HistoryRead) and record.newest and record.head:
             last = record.events[-1].n if record.events else 0
-            if last < record.head:
+            nothing_yet = not record.events and came[record.conv, record.user] >= record.head
+            if last < record.head and not nothing_yet:
                 yield f"{record.user} read {record.conv} to n={last}, n={record.head} was answered"
+
+
+def _newest_joinings(history: History) -> defaultdict[tuple[str, str], int]:
+    """By conversation and user: the `n` with which the user was added last, as anybody saw it."""
+    came: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for record in history:
+        for event in _shown(record):
+            if event.type == "membership":
+                for change in json.loads(event.about)["changes"]:
+                    if change["change"] == "added":
+                        name = (event.conv, change["user"])
+                        came[name] = max(came[name], event.n)
+    return came
 
 
 def unread_was_countable(history: History) -> Iterator[str]:

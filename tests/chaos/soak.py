@@ -124,7 +124,11 @@ def soak(minutes: float, seed: int, scratch: Path) -> bool:
     figures, started = Figures(), time.monotonic()
     while time.monotonic() - started < minutes * 60:
         data = Path(tempfile.mkdtemp(prefix="soak-", dir=scratch))
-        history = asyncio.run(run(seed, data))
+        try:
+            history = asyncio.run(run(seed, data))
+        except BaseException:
+            tell(f"seed {seed} failed, kept in {data}")
+            raise
         broken = figures.add(history)
         crashes = figures.counts["kill"] + figures.counts["cut"]
         spent = (time.monotonic() - started) / 60

@@ -270,7 +270,7 @@ def bad_tokens(user: str) -> dict[str, Any]:
         "no exp": sign(header, {"sub": user}),
         "exp is text": sign(header, payload | {"exp": "tomorrow"}),
         "exp is NaN": sign(header, payload | {"exp": float("nan")}),
-        "not yet valid": sign(header, payload | {"nbf": NOW + 600}),
+        "not yet valid": sign(header, payload | {"nbf": NOW + 86_400}),
         "no sub": sign(header, {"exp": NOW + 3600}),
         "sub is a number": sign(header, payload | {"sub": 7}),
         "sub is no id": sign(header, payload | {"sub": "a b"}),

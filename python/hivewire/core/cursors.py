@@ -52,7 +52,7 @@ class Cursors:
         if known is not None:
             return known
         row = self._store.get(self._store.columns.cursors, cursor_key(user, device))
-        return None if row is None else self._rows.keep(device_key, keys.parse_cursor_value(row))
+        return None if row is None else keys.parse_cursor_value(row)
 
     def gathered(self, user: str, device: str) -> CursorEntry | None:
         """The move of a device that no group holds yet: a kill would lose it."""

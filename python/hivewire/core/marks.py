@@ -54,7 +54,7 @@ class Marks:
         known = self._rows.get(name)
         if known is not None:
             return known
-        return self._rows.keep(name, stored_marks(self._store, conv, user))
+        return stored_marks(self._store, conv, user)
 
     def move(
         self, conv: str, user: str, delivered: int, read: int, authors: frozenset[str]
