@@ -108,9 +108,21 @@ async def test_c2_up_to_five_minutes(node: Node, name: Name, encoding: str) -> N
 
 
 async def test_c2_first_pings_do_not_come_at_once(fast: Node, name: Name) -> None:
-    """The first deadline is jittered: twenty lines opened together are not pinged together."""
+    """The first deadline is jittered: twenty lines opened together are not pinged together.
+
+    A machine that stands still for half a second hands over all pings at once, jittered or not:
+    such a round shows nothing, and the next one is looked at.
+    """
+    for _ in range(5):
+        if await spread_of_first_pings(fast, name) > 0.05:
+            return
+    pytest.fail("five rounds of twenty lines, each pinged all at once")
+
+
+async def spread_of_first_pings(node: Node, name: Name) -> float:
+    """Seconds between the first and the last of the first pings of twenty lines."""
     people = " ".join(f"u{at}" for at in range(20))
-    async with company(fast, name, people) as lines:
+    async with company(node, name, people) as lines:
         first: list[float] = []
         for line in lines:
             line.on_receive = lambda message: (
@@ -118,4 +130,4 @@ async def test_c2_first_pings_do_not_come_at_once(fast: Node, name: Name) -> Non
             )
         await asyncio.sleep(1.0)
         assert len(first) >= 20
-        assert max(first[:20]) - min(first[:20]) > 0.05
+        return max(first[:20]) - min(first[:20])
