@@ -118,8 +118,8 @@ lock: setup ## Renew constraints.txt with the newest versions of everything.
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	env -u PIP_CONSTRAINT .venv-lock/bin/python -m pip install --upgrade pip
-	env -u PIP_CONSTRAINT .venv-lock/bin/python -m pip install --group dev --group load \
-		$$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])')
+	env -u PIP_CONSTRAINT .venv-lock/bin/python -m pip install --group dev --group docs --group plots \
+		$$($(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *sum(p["optional-dependencies"].values(), []))')
 	{ head -1 constraints.txt; .venv-lock/bin/python -m pip freeze --all --exclude setuptools; } > constraints.new
 	mv constraints.new constraints.txt
 	rm -rf .venv-lock
