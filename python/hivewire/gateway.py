@@ -123,6 +123,8 @@ class Gateway:
         self._behind = False
         """Whether batches are left waiting until the disk has caught up."""
         self._callers: dict[int, Caller] = {}
+        self._of_user: dict[str, dict[int, Caller]] = {}
+        """The same by user: in a storm thousands wait, and each `connect` asks for one user's."""
         """Those with a command that waits, or with pages that they may not have read."""
 
     def start(self) -> None:
@@ -231,23 +233,42 @@ class Gateway:
 
     def replace(self, user: str, device: str, conn: int) -> None:
         """Void the acks that older connections of a device still wait with (I6)."""
-        for caller in self._callers.values():
-            if caller.user == user and caller.device == device and caller.conn != conn:
+        newest = self._callers.get(conn)
+        if newest is not None:
+            # It was kept before anybody knew whose it is: while the application was asked.
+            self._hold(newest)
+        for caller in self._of_user.get(user, {}).values():
+            if caller.device == device and caller.conn != conn:
                 caller.replaced = True
+
+    def _hold(self, caller: Caller) -> None:
+        self._callers[caller.conn] = caller
+        if caller.user is not None:
+            self._of_user.setdefault(caller.user, {})[caller.conn] = caller
+
+    def _let_go(self, conn: int) -> Caller | None:
+        caller = self._callers.pop(conn, None)
+        if caller is not None and caller.user is not None:
+            others = self._of_user.get(caller.user)
+            if others is not None:
+                others.pop(conn, None)
+                if not others:
+                    del self._of_user[caller.user]
+        return caller
 
     def _keep(self, caller: Caller) -> None:
         """Remember a caller as long as something of it waits."""
         if caller.gone:
             return
         if caller.busy:
-            self._callers[caller.conn] = caller
+            self._hold(caller)
         elif caller.weight > self._soft // 4:
             # Its pages may fill its outbox: go on when the engine says that they are out.
-            self._callers[caller.conn] = caller
+            self._hold(caller)
             caller.busy = True
             self._delivery.now.append((OPS.notify, caller.conn))
         else:
-            self._callers.pop(caller.conn, None)
+            self._let_go(caller.conn)
 
     def _note(self, item: tuple[Any, ...], speaking: dict[int, Caller]) -> None:
         """Something else than commands: a connection is gone, or its outbox has drained."""
@@ -261,7 +282,7 @@ class Gateway:
         elif kind == _engine.MISSED:
             channels.catch_up(conn, item[5], item[4], self._services)
         elif kind == _engine.CLOSED:
-            caller = self._callers.pop(conn, None) or speaking.get(conn)
+            caller = self._let_go(conn) or speaking.get(conn)
             if caller is not None:
                 caller.gone = True
                 # The engine names the session unless it is another connection's by now.

@@ -95,6 +95,7 @@ class TestTurns:
             ann.says(op, **fields)
             driver.settle()
         assert driver.gateway._callers == {}
+        assert driver.gateway._of_user == {}
         assert driver.services.connected == {}
 
 
@@ -134,6 +135,7 @@ class TestPagesThatMayNotHaveBeenRead:
         told = driver.turn()
         assert [(one.kind, one.id) for one in told] == [("pong", number), ("pong", again)]
         assert driver.gateway._callers == {}
+        assert driver.gateway._of_user == {}
 
     def test_I8_pages_are_given_out_one_by_one_to_who_asks_for_many(self) -> None:
         driver, ann = self.reader(6)
@@ -173,6 +175,7 @@ class TestPagesThatMayNotHaveBeenRead:
         ann.closed()
         driver.turn()
         assert driver.gateway._callers == {}
+        assert driver.gateway._of_user == {}
 
     @pytest.mark.parametrize("together", [True, False])
     def test_I8_nor_one_that_goes_while_its_sync_waits_for_the_disk(self, together: bool) -> None:
@@ -187,6 +190,7 @@ class TestPagesThatMayNotHaveBeenRead:
         told = driver.settle()
         assert "notify" not in kinds(told)
         assert driver.gateway._callers == {}
+        assert driver.gateway._of_user == {}
         # What it had said is done: its next line will ask for it by the key.
         assert number in [body.get("id") for body in bodies(told)]
 

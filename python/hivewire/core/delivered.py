@@ -61,7 +61,7 @@ def _newest(places: list[Place]) -> dict[str, tuple[int, set[str]]]:
 def _places(first: int, last: int, user: UserState, view: View) -> list[Place]:
     """The events of a timeline from `last` back to `first`: remembered, or read."""
     recent, skipped = user.recent, user.durable - last
-    if skipped + last - first < len(recent):
+    if recent is not None and skipped + last - first < len(recent):
         return list(islice(reversed(recent), skipped, skipped + last - first + 1))
     store, columns = view.store, view.store.columns
     rows = [user.prefix + keys.position(seq) for seq in range(last, first - 1, -1)]

@@ -49,8 +49,14 @@ class UserState:
         """Channels that the user is in, as planned."""
         self.delivered = 0
         """Up to here acks of any device have moved the marks, as far as this process knows."""
-        self.recent: deque[Place] = deque(maxlen=RECENT_EVENTS)
-        """The last durable events, without a gap: the last one is `durable`."""
+        self.recent: deque[Place] | None = None
+        """The last durable events, without a gap: the last one is `durable`. None, 600 bytes
+        less, as long as there was none in this process."""
+
+    def begin_recent(self) -> deque[Place]:
+        """Remember events from now on."""
+        self.recent = deque(maxlen=RECENT_EVENTS)
+        return self.recent
 
     def row(self) -> bytes:
         """The user's own row in `marks`."""

@@ -194,7 +194,10 @@ class View:
         for member, seq in entry.members:
             state = users[member]
             state.durable = seq
-            state.recent.append(place)
+            recent = state.recent
+            if recent is None:
+                recent = state.begin_recent()
+            recent.append(place)
 
     def release_change(self, entry: ChangeEntry) -> None:
         """The same for a change, which may be of several events."""
@@ -211,7 +214,7 @@ class View:
             for member, seq in part.members:
                 state = users[member]
                 state.durable = seq
-                state.recent.append(place)
+                (state.recent or state.begin_recent()).append(place)
 
     def release_trim(self, entry: TrimEntry) -> None:
         """A timeline's floor is durable now: what is below it may go."""

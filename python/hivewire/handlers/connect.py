@@ -144,9 +144,16 @@ def admit(
         return False
     user = identity.user
     # Those count too that the engine does not know yet: a hundred may come in one turn.
-    coming = {name for name, _ in services.connecting.get(user, ())}
-    devices = {*services.devices(user), *services.connected.get(user, ()), *coming}
-    if device not in devices and len(devices) >= services.settings.limits.devices:
+    lines, now, coming = (
+        services.devices(user),
+        services.connected.get(user, ()),
+        services.connecting.get(user, ()),
+    )
+    limit = services.settings.limits.devices
+    if len(lines) + len(now) + len(coming) < limit:
+        return True
+    devices = {*lines, *now, *(name for name, _ in coming)}
+    if device not in devices and len(devices) >= limit:
         delivery.close(caller, codes["TOO_MANY_CONNECTIONS"], "too many devices are connected")
         return False
     return True

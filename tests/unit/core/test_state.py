@@ -128,6 +128,7 @@ def test_a_user_is_remembered_with_the_last_events() -> None:
     for _ in range(RECENT_EVENTS + 2):
         driver.sent("ann", "user:ann")
     ann = driver.view.user("ann")
+    assert ann.recent is not None
     assert len(ann.recent) == RECENT_EVENTS
     assert ann.recent[-1] == ("direct:ann,ann", RECENT_EVENTS + 2, "ann")
 
