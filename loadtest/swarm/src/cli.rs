@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -17,7 +18,7 @@ pub(crate) struct Cli {
 const AFTER: &str = "\
 Prints `holding N` when all connections of `idle` and `connect` stand, `measuring N` when the
 measured window of another scenario begins, `coming back N` when those begin to connect who were
-away, and one JSON object at the end. Exit status: 0 clean, 1 the server broke a promise or lost connections, 2 could not run.";
+away, `cut N` when a storm begins, and one JSON object at the end. Progress goes to standard error. Exit status: 0 clean, 1 the server broke a promise or lost connections, 2 could not run.";
 
 /// What every scenario takes.
 #[derive(Args, Clone)]
@@ -144,9 +145,43 @@ pub(crate) enum Scenario {
         #[arg(long, default_value_t = 100, value_name = "B")]
         bytes: usize,
     },
+    /// Everybody is there, a few messages a second go from one to another (an open loop).
+    ///
+    /// Prints `sending away N` when the server is to be stopped, with --drain-within.
+    Calm(Calm),
+    /// All are cut off at once, and come back with tickets and back-off, honouring Retry-After.
+    ///
+    /// Prints `cut N` at that moment.
+    Storm {
+        /// Seconds from the last connection to the cut.
+        #[arg(long, default_value_t = 5.0, value_name = "S")]
+        warm: f64,
+        /// Seconds in which all must be back.
+        #[arg(long, default_value_t = 60, value_name = "S")]
+        back_within: u64,
+    },
     /// N devices that lose their connection over and over, watched by others, who hear nothing of
     /// it; in the end all devices leave, and all watchers are told of each.
     Flap(Flaps),
+}
+
+/// An open loop in a quiet crowd.
+#[derive(Args, Clone)]
+pub(crate) struct Calm {
+    /// Messages a second in all, each to one other connection.
+    #[arg(long, default_value_t = 1.0, value_name = "R")]
+    pub(crate) per_second: f64,
+    /// Bytes of a message's text.
+    #[arg(long, default_value_t = 100, value_name = "B")]
+    pub(crate) bytes: usize,
+    #[command(flatten)]
+    pub(crate) window: Window,
+    /// Afterwards wait so many seconds for the server to send everybody away; 0: hang up at once.
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    pub(crate) drain_within: u64,
+    /// Write a line for each delivery: when it was sent (ms since the epoch), microseconds it took.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 /// A closed loop.
@@ -233,8 +268,8 @@ pub(crate) struct Flaps {
 pub(crate) enum Course {
     /// Until it is stopped.
     Loop(Window),
-    /// Until it is done.
-    Job,
+    /// Until it is done; it begins so many seconds after the last connection.
+    Job(f64),
     /// Not at all: the connections are held for so many seconds, or until standard input ends.
     Hold(Option<f64>),
 }
@@ -253,6 +288,8 @@ impl Scenario {
             Self::Sync { .. } => "sync",
             Self::Comeback { .. } => "comeback",
             Self::Fill { .. } => "fill",
+            Self::Calm(_) => "calm",
+            Self::Storm { .. } => "storm",
             Self::Flap(_) => "flap",
         }
     }
@@ -265,6 +302,8 @@ impl Scenario {
             | Self::Sync { .. }
             | Self::Comeback { .. }
             | Self::Fill { .. }
+            | Self::Calm(_)
+            | Self::Storm { .. }
             | Self::Flap(_) => true,
             Self::Connect { .. }
             | Self::Idle { .. }
@@ -292,7 +331,9 @@ impl Scenario {
             Self::Connect { hold } => Course::Hold(Some(*hold)),
             Self::Idle { hold } => Course::Hold(*hold),
             Self::Comeback { .. } => Course::Hold(Some(0.0)),
-            Self::Sync { .. } | Self::Fill { .. } => Course::Job,
+            Self::Sync { .. } | Self::Fill { .. } => Course::Job(0.0),
+            Self::Storm { warm, .. } => Course::Job(*warm),
+            Self::Calm(calm) => Course::Loop(calm.window),
             Self::Flap(flaps) => Course::Loop(flaps.window),
             Self::Echo(load)
             | Self::Fanout(load)

@@ -9,11 +9,14 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{Cli, Course, Scenario, Window};
 use crate::procfs;
-use crate::report::tell;
+use crate::report::{say, tell};
 use crate::shared::{Phase, Shared};
 
 /// How long what is under way may take to arrive after the end, in seconds.
 const FINISH_SECONDS: u64 = 10;
+/// A fleet that grows has a new connection at least so often, and tells how far it is.
+const STALL_SECONDS: u64 = 30;
+const TOLD_SECONDS: u64 = 10;
 const POLL: Duration = Duration::from_millis(2);
 
 /// What was seen from outside the threads.
@@ -32,7 +35,7 @@ pub(crate) fn conduct(
     lines: usize,
     steps: u8,
 ) -> Result<Measured, String> {
-    let mut measured = ramp(cli, shared, lines);
+    let mut measured = ramp(cli, shared, lines)?;
     if shared.broken.load(Relaxed) {
         return Ok(measured);
     }
@@ -43,7 +46,11 @@ pub(crate) fn conduct(
             shared.phase.store(Phase::Run as u8, Relaxed);
             measured.load = watch(cli, shared, connected, window);
         }
-        Course::Job => measured.load = await_job(cli, shared, connected),
+        Course::Job(warm) => {
+            shared.phase.store(Phase::Run as u8, Relaxed);
+            thread::sleep(Duration::from_secs_f64(warm.max(0.0)));
+            measured.load = await_job(cli, shared, connected);
+        }
         Course::Hold(seconds) => {
             shared.phase.store(Phase::Run as u8, Relaxed);
             hold(connected, seconds);
@@ -52,22 +59,55 @@ pub(crate) fn conduct(
     Ok(measured)
 }
 
-/// Until all connections stand, were lost, or took too long.
-fn ramp(cli: &Cli, shared: &Shared, lines: usize) -> Measured {
+/// Until all connections stand or were lost; an error when it takes too long, or stalls.
+fn ramp(cli: &Cli, shared: &Shared, lines: usize) -> Result<Measured, String> {
     let before = cli.fleet.server_pid.and_then(procfs::cpu_ns);
-    let timeout = cli.fleet.ramp_timeout * 1_000_000_000;
-    while shared.ready.load(Relaxed) + shared.lost.load(Relaxed) < lines {
-        if shared.broken.load(Relaxed) || shared.clock.now() > timeout {
+    let mut progress = Progress::default();
+    loop {
+        let (ready, lost) = (shared.ready.load(Relaxed), shared.lost.load(Relaxed));
+        if ready + lost >= lines || shared.broken.load(Relaxed) {
             break;
         }
+        let now = shared.clock.now();
+        if now > cli.fleet.ramp_timeout * 1_000_000_000 {
+            return Err(format!("{ready} of {lines} connections stand when the time is over"));
+        }
+        progress.note(ready, lines, now)?;
         thread::sleep(POLL);
     }
     let after = cli.fleet.server_pid.and_then(procfs::cpu_ns);
-    Measured {
+    Ok(Measured {
         connected: shared.ready.load(Relaxed),
         ramp_seconds: seconds(shared.last_ready.load(Relaxed)),
         ramp_cpu_us: before.zip(after).map(|(before, after)| micros(after - before)),
         load: Map::new(),
+    })
+}
+
+/// How far the ramp has come.
+#[derive(Default)]
+struct Progress {
+    ready: usize,
+    /// When there was the last new connection, and when something was told, in nanoseconds.
+    moved: u64,
+    told: u64,
+}
+
+impl Progress {
+    /// Tells now and then; an error when nothing has moved for too long.
+    fn note(&mut self, ready: usize, lines: usize, now: u64) -> Result<(), String> {
+        if ready > self.ready {
+            (self.ready, self.moved) = (ready, now);
+        }
+        if now.saturating_sub(self.moved) > STALL_SECONDS * 1_000_000_000 {
+            let why = format!("{ready} of {lines} stand, and no other for {STALL_SECONDS} s");
+            return Err(why);
+        }
+        if now.saturating_sub(self.told) > TOLD_SECONDS * 1_000_000_000 {
+            self.told = now;
+            say(&format!("{ready} of {lines} stand after {:.0} s", seconds(now)));
+        }
+        Ok(())
     }
 }
 
@@ -150,17 +190,38 @@ fn watch(cli: &Cli, shared: &Shared, connected: usize, window: Window) -> Map<St
     let began = shared.clock.now();
     reaches(shared, &shared.settled, shared.threads, patience);
     let mut fields = between(cli, &start, &end);
+    if let Scenario::Calm(calm) = &cli.scenario
+        && calm.drain_within > 0
+    {
+        fields.insert("drain".to_owned(), drained(shared, calm.drain_within));
+    }
     fields.insert("answered_in_all".to_owned(), json!(shared.operations.load(Relaxed)));
     fields.insert("finish_seconds".to_owned(), json!(seconds(shared.clock.now() - began)));
     fields
 }
 
+/// Waits until the server has sent everybody away.
+fn drained(shared: &Shared, within: u64) -> Value {
+    let began = shared.clock.now();
+    tell(&format!("sending away {}", shared.ready.load(Relaxed)));
+    let deadline = began + within * 1_000_000_000;
+    while shared.ready.load(Relaxed) > 0 && shared.clock.now() < deadline {
+        thread::sleep(POLL);
+    }
+    let left = shared.ready.load(Relaxed);
+    json!({ "seconds": seconds(shared.clock.now() - began), "left": left })
+}
+
 /// Measures from the beginning of a job to its end.
 fn await_job(cli: &Cli, shared: &Shared, connected: usize) -> Map<String, Value> {
     let start = read(cli, shared);
-    tell(&format!("measuring {connected}"));
+    let (word, within) = match cli.scenario {
+        Scenario::Storm { back_within, .. } => ("cut", back_within),
+        _ => ("measuring", cli.fleet.ramp_timeout),
+    };
+    tell(&format!("{word} {connected}"));
     shared.phase.store(Phase::Finish as u8, Relaxed);
-    reaches(shared, &shared.settled, shared.threads, cli.fleet.ramp_timeout);
+    reaches(shared, &shared.settled, shared.threads, within);
     between(cli, &start, &read(cli, shared))
 }
 

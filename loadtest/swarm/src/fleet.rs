@@ -1,6 +1,8 @@
 //! The run: its acts, and the threads and scenarios of each.
 
+use std::fs;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, ScopedJoinHandle};
@@ -16,8 +18,8 @@ use crate::objects::Scanner;
 use crate::procfs;
 use crate::report::{Faults, Histogram, Report, histogram, percentiles, tell};
 use crate::scenario::{
-    Absent, Center, Channel, Crowd, Dialect, Echo, Fanout, Fill, Flap, Group, Hold, Messages,
-    Outcome, Plan, Scenario, Sync,
+    Absent, Calm, Center, Channel, Chatter, Crowd, Delivered, Dialect, Echo, Fanout, Fill, Flap,
+    Group, Hold, Messages, Outcome, Plan, Scenario, Storm, Sync,
 };
 use crate::shared::{Phase, Shared};
 use crate::worker;
@@ -104,9 +106,24 @@ fn perform(cli: &Cli) -> Result<Report, String> {
             .collect();
         let measured = conductor::conduct(cli, &shared, lines, steps);
         shared.phase.store(Phase::Stop as u8, Relaxed);
-        let outcomes = join(threads)?;
+        let mut outcomes = join(threads)?;
+        if let cli::Scenario::Calm(cli::Calm { trace: Some(path), .. }) = &cli.scenario {
+            write_trace(path, &shared, &mut outcomes)?;
+        }
         Ok(report(cli, &shared, &measured?, outcomes))
     })
+}
+
+/// A line for each delivery, in the order of the sends.
+fn write_trace(path: &Path, shared: &Shared, outcomes: &mut [Outcome]) -> Result<(), String> {
+    let mut all: Vec<Delivered> = Vec::new();
+    for outcome in outcomes.iter_mut() {
+        all.append(&mut outcome.trace);
+    }
+    all.sort_unstable_by_key(|delivered| delivered.sent_ms);
+    let start = clock::unix_ms().saturating_sub(shared.clock.now() / 1_000_000);
+    let lines = all.iter().map(|at| format!("{} {}\n", start + u64::from(at.sent_ms), at.took_us));
+    fs::write(path, lines.collect::<String>()).map_err(|e| format!("{}: {e}", path.display()))
 }
 
 type Thread<'scope> = ScopedJoinHandle<'scope, Result<Outcome, String>>;
@@ -126,8 +143,8 @@ fn lines(cli: &Cli) -> Result<usize, String> {
         return Err(format!("{} has no --raw", cli.scenario.name()));
     }
     match cli.scenario {
-        cli::Scenario::Messages { .. } if !asked.is_multiple_of(2) => {
-            Err("messages needs an even number of connections".to_owned())
+        cli::Scenario::Messages { .. } | cli::Scenario::Calm(_) if !asked.is_multiple_of(2) => {
+            Err(format!("{} needs an even number of connections", cli.scenario.name()))
         }
         cli::Scenario::Group(groups) if groups.size == 0 || !asked.is_multiple_of(groups.size) => {
             Err("group needs a multiple of --size connections".to_owned())
@@ -190,7 +207,32 @@ fn crowd(cli: &Cli) -> Option<Crowd> {
 fn scenarios(cli: &Cli, ranges: &[Range<usize>]) -> Result<Vec<Box<dyn Scenario>>, String> {
     let center = Center::new(cli.fleet.connections)?;
     let run = clock::nonce();
-    Ok(ranges.iter().map(|range| scenario(cli, range, &center, run)).collect())
+    let each = |(thread, range)| match &cli.scenario {
+        cli::Scenario::Calm(calm) => quiet(cli, calm, range, (thread, run)),
+        _ => scenario(cli, range, &center, run),
+    };
+    Ok(ranges.iter().enumerate().map(each).collect())
+}
+
+/// A thread's part of a quiet crowd: of the messages it has the share that it has of the lines.
+fn quiet(
+    cli: &Cli,
+    calm: &cli::Calm,
+    range: &Range<usize>,
+    (thread, run): (usize, u32),
+) -> Box<dyn Scenario> {
+    let cli::Fleet { prefix, first, connections, .. } = &cli.fleet;
+    let share = float(range.len() as u64) / float(*connections as u64);
+    let chatter = Chatter {
+        prefix: prefix.clone(),
+        rate: calm.per_second * share,
+        bytes: calm.bytes,
+        drained: calm.drain_within > 0,
+        traced: calm.trace.is_some(),
+        run,
+        thread,
+    };
+    Box::new(Calm::new(chatter, (first + range.start, range.len())))
 }
 
 fn scenario(cli: &Cli, range: &Range<usize>, center: &Arc<Center>, run: u32) -> Box<dyn Scenario> {
@@ -198,7 +240,13 @@ fn scenario(cli: &Cli, range: &Range<usize>, center: &Arc<Center>, run: u32) -> 
     let (size, publishes) = (range.len(), range.start == 0);
     let numbers = (first + range.start, size);
     match &cli.scenario {
-        cli::Scenario::Connect { .. } | cli::Scenario::Idle { .. } => Box::new(Hold::new(None)),
+        cli::Scenario::Connect { .. } | cli::Scenario::Idle { .. } | cli::Scenario::Calm(_) => {
+            Box::new(Hold::new(None))
+        }
+        cli::Scenario::Storm { .. } => {
+            let seed = usize::try_from(run).unwrap_or_default();
+            Box::new(Storm::new(size, seed.wrapping_add(range.start)))
+        }
         cli::Scenario::Comeback { missed, .. } => Box::new(Hold::new(Some(*missed))),
         cli::Scenario::Echo(load) => Box::new(Echo::new(size, load.in_flight, load.bytes)),
         cli::Scenario::Fanout(load) => {

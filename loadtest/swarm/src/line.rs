@@ -10,6 +10,8 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, SockRef, Socket, Type};
 
+use crate::ws;
+
 /// How long a full socket buffer may stay full, in milliseconds.
 const STALL_MS: u16 = 5_000;
 
@@ -24,8 +26,10 @@ pub(crate) enum State {
     LoggingIn,
     /// It takes part.
     Ready,
-    /// It was lost on purpose and will come back.
+    /// It was lost and will come back.
     Away,
+    /// Both sides have said Close; the server ends the line (RFC 6455, 7.1.1).
+    Leaving,
     /// It ended.
     Gone,
 }
@@ -85,13 +89,19 @@ impl Line {
         self.stream.as_ref()
     }
 
+    /// Lets go of the socket.
+    pub(crate) fn end(&mut self, state: State) {
+        self.stream = None;
+        self.rest = Vec::new();
+        self.state = state;
+    }
+
     /// Ends the connection as a phone does that lost its network: with a reset, no word before.
     pub(crate) fn hang_up(&mut self) {
         if let Some(stream) = self.stream.take() {
             let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         }
-        self.rest = Vec::new();
-        self.state = State::Away;
+        self.end(State::Away);
     }
 
     /// Reads once, behind what was kept from before.
@@ -138,6 +148,13 @@ impl Line {
             }
         }
         true
+    }
+
+    /// Says Close as the server did. False when the line is broken.
+    pub(crate) fn answer_close(&mut self, code: u16) -> bool {
+        let mut close = Vec::new();
+        ws::write_frame(&mut close, ws::CLOSE, &code.to_be_bytes());
+        self.write(&close)
     }
 
     /// Whether the TCP handshake went well.

@@ -64,15 +64,19 @@ impl Session {
         })
     }
 
-    fn connect(&self, number: usize) -> String {
+    fn connect(&self, number: usize, ticket: Option<&str>) -> String {
         let user = user(&self.prefix, number);
-        let (token, device) = (self.mint.token(&user), &self.device);
+        let device = &self.device;
+        let proof = match ticket {
+            Some(ticket) => format!(r#""ticket":"{ticket}""#),
+            None => format!(r#""token":"{}""#, self.mint.token(&user)),
+        };
         let resume = match self.resume {
             Resume::Stored => String::new(),
             Resume::Page(limit) => format!(r#","sync":{limit}"#),
             Resume::Beginning => r#","cursor":0"#.to_owned(),
         };
-        format!(r#"{{"op":"connect","id":1,"token":"{token}","device":"{device}"{resume}}}"#)
+        format!(r#"{{"op":"connect","id":1,{proof},"device":"{device}"{resume}}}"#)
     }
 
     fn frame(&self, payload: &[u8], out: &mut Vec<u8>) -> Progress {
@@ -109,8 +113,9 @@ pub(crate) fn user(prefix: &str, number: usize) -> String {
 }
 
 impl Login {
-    /// The upgrade is done: writes what the connection says first.
-    pub(crate) fn start(&self, number: usize, out: &mut Vec<u8>) -> Progress {
+    /// The upgrade is done: writes what the connection says first. With the `ticket` of its last
+    /// session it needs no token.
+    pub(crate) fn start(&self, number: usize, ticket: Option<&str>, out: &mut Vec<u8>) -> Progress {
         match self {
             Self::Raw => Progress::Ready { position: 0, events: 0 },
             Self::Subscribe { publisher } => {
@@ -119,7 +124,7 @@ impl Login {
                 Progress::Waiting(0)
             }
             Self::Session(session) => {
-                ws::write_frame(out, ws::TEXT, session.connect(number).as_bytes());
+                ws::write_frame(out, ws::TEXT, session.connect(number, ticket).as_bytes());
                 Progress::Waiting(0)
             }
         }

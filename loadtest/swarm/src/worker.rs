@@ -10,7 +10,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use crate::line::{Arrived, Line, State, source};
 use crate::login::Progress;
 use crate::report::{Faults, Histogram, histogram};
-use crate::scenario::{Move, Outcome, Scenario, Turn};
+use crate::scenario::{Loss, Move, Outcome, Scenario, Turn};
 use crate::shared::{Phase, Shared};
 use crate::ws;
 
@@ -20,8 +20,6 @@ const READ_BYTES: usize = 256 * 1024;
 const CONCURRENCY: usize = 256;
 /// How many connections are begun before what arrived meanwhile is looked at.
 const OPENED_A_TURN: usize = 512;
-/// How soon a thread sees that the phase changed, and how finely `--rate` is kept.
-const TICK_MS: u8 = 5;
 /// The epoll name of the scenario's doorbell.
 const DOORBELL: u64 = u64::MAX;
 
@@ -95,7 +93,8 @@ impl Worker<'_> {
             }
             self.follow(phase);
             self.open_more()?;
-            let count = match self.epoll.wait(&mut events, TICK_MS) {
+            let patience = self.scenario.patience_ms(self.shared.clock.now());
+            let count = match self.epoll.wait(&mut events, patience) {
                 Ok(count) => count,
                 Err(Errno::EINTR) => 0,
                 Err(error) => return Err(format!("epoll_wait: {error}")),
@@ -182,11 +181,16 @@ impl Worker<'_> {
         let Some(line) = self.lines.get_mut(index) else { return };
         match line.state {
             State::Gone | State::Away => {}
+            State::Leaving => {
+                if matches!(line.read(&mut self.buffer), Arrived::End) {
+                    line.end(State::Gone);
+                }
+            }
             State::Connecting => self.upgrade(index),
             _ => match line.read(&mut self.buffer) {
                 Arrived::Nothing => {}
                 Arrived::Bytes(end) => self.arrived(index, end),
-                Arrived::End => self.lose(index, "connection closed by the server"),
+                Arrived::End => self.lose(index, &Ending::broken("ended by the server")),
             },
         }
     }
@@ -195,7 +199,7 @@ impl Worker<'_> {
     fn upgrade(&mut self, index: usize) {
         let Some(line) = self.lines.get_mut(index) else { return };
         if !line.is_connected() {
-            return self.lose(index, "connection refused");
+            return self.lose(index, &Ending::broken("connection refused"));
         }
         let fleet = &self.shared.fleet;
         let number = (self.numbers.start + index).to_string();
@@ -207,7 +211,7 @@ impl Worker<'_> {
             line.stream().is_some_and(|stream| self.epoll.modify(stream, &mut event).is_ok());
         line.state = State::Upgrading;
         if !modified || !line.write(&request) {
-            self.lose(index, "connection lost");
+            self.lose(index, &Ending::broken("connection lost"));
         }
     }
 
@@ -223,28 +227,24 @@ impl Worker<'_> {
         };
         self.out.clear();
         match result {
-            Err(why) => self.lose(index, why),
-            Ok(()) if !sent => self.lose(index, "connection lost"),
+            Err(ending) => self.lose(index, &ending),
+            Ok(()) if !sent => self.lose(index, &Ending::broken("connection lost")),
             Ok(()) => {}
         }
     }
 
-    fn take_bytes(
-        &mut self,
-        index: usize,
-        mut bytes: &[u8],
-        turn: Turn,
-    ) -> Result<(), &'static str> {
+    fn take_bytes(&mut self, index: usize, mut bytes: &[u8], turn: Turn) -> Result<(), Ending> {
         let mut state = self.lines.get(index).map_or(State::Gone, |line| line.state);
         if state == State::Upgrading {
-            let Some(rest) = self.upgraded(bytes)? else {
+            let Some(rest) = upgraded(bytes)? else {
                 self.keep(index, bytes);
                 return Ok(());
             };
             bytes = rest;
             let number = self.shared.fleet.first + self.numbers.start + index;
-            let progress = self.shared.login.start(number, &mut self.out);
-            state = self.step(index, &progress, turn)?;
+            let ticket = self.scenario.ticket(index);
+            let progress = self.shared.login.start(number, ticket, &mut self.out);
+            state = self.step(index, &progress, b"", turn)?;
         }
         while let Some(frame) = ws::next_frame(bytes) {
             bytes = bytes.get(frame.size..).unwrap_or_default();
@@ -252,8 +252,12 @@ impl Worker<'_> {
                 ws::PING => ws::write_frame(&mut self.out, ws::PONG, frame.payload),
                 ws::PONG => {}
                 ws::CLOSE => {
-                    self.note("close frame", frame.payload);
-                    return Err("connection closed by the server");
+                    let code = ws::close_code(frame.payload);
+                    return Err(Ending::new(
+                        Loss::Closed(code),
+                        "closed by the server",
+                        frame.payload,
+                    ));
                 }
                 _ if state == State::Ready => {
                     self.scenario.frame(index, frame.payload, turn, &mut self.out);
@@ -265,25 +269,10 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// What follows a complete upgrade response.
-    fn upgraded<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<&'b [u8]>, &'static str> {
-        ws::response(bytes).map_err(|line| {
-            self.faults.note("upgrade refused", || line);
-            "connection refused"
-        })
-    }
-
     /// The server's answer while the session is being opened.
-    fn log_in(&mut self, index: usize, payload: &[u8], turn: Turn) -> Result<State, &'static str> {
+    fn log_in(&mut self, index: usize, payload: &[u8], turn: Turn) -> Result<State, Ending> {
         let progress = self.shared.login.frame(payload, &mut self.out);
-        if matches!(progress, Progress::Refused) {
-            self.note("login refused", payload);
-        }
-        self.step(index, &progress, turn)
-    }
-
-    fn note(&mut self, what: &'static str, payload: &[u8]) {
-        self.faults.note(what, || String::from_utf8_lossy(payload).into_owned());
+        self.step(index, &progress, payload, turn)
     }
 
     fn keep(&mut self, index: usize, bytes: &[u8]) {
@@ -297,11 +286,14 @@ impl Worker<'_> {
         &mut self,
         index: usize,
         progress: &Progress,
+        answer: &[u8],
         turn: Turn,
-    ) -> Result<State, &'static str> {
+    ) -> Result<State, Ending> {
         let Some(line) = self.lines.get_mut(index) else { return Ok(State::Gone) };
         match *progress {
-            Progress::Refused => return Err("connection refused"),
+            Progress::Refused => {
+                return Err(Ending::new(Loss::Broken, "login refused", answer));
+            }
             Progress::Waiting(events) => {
                 line.state = State::LoggingIn;
                 line.missed = line.missed.saturating_add(events);
@@ -316,24 +308,32 @@ impl Worker<'_> {
                 }
                 self.shared.ready.fetch_add(1, Relaxed);
                 self.scenario.ready(index, position, line.missed);
+                self.scenario.connected(index, answer, turn.now);
             }
         }
         Ok(line.state)
     }
 
-    fn lose(&mut self, index: usize, why: &'static str) {
+    /// A connection has ended, or has been told to: a fault unless the scenario forgives it.
+    fn lose(&mut self, index: usize, ending: &Ending) {
+        let turn = self.turn();
+        let forgiven = self.scenario.forgives(index, ending.loss, turn);
         let Some(line) = self.lines.get_mut(index) else { return };
-        if let Some(stream) = line.stream() {
-            let _ = self.epoll.delete(stream);
-        }
         if line.state == State::Ready {
             self.ready -= 1;
             self.shared.ready.fetch_sub(1, Relaxed);
         }
-        line.state = State::Gone;
-        self.lost += 1;
-        self.shared.lost.fetch_add(1, Relaxed);
-        self.faults.note(why, || format!("number {}", self.numbers.start + index));
+        match ending.loss {
+            // The server ends the line when it has our Close (RFC 6455, 7.1.1).
+            Loss::Closed(code) if line.answer_close(code) => line.state = State::Leaving,
+            _ => line.end(if forgiven { State::Away } else { State::Gone }),
+        }
+        if !forgiven {
+            self.lost += 1;
+            self.shared.lost.fetch_add(1, Relaxed);
+            let number = self.numbers.start + index;
+            self.faults.note(ending.why, || format!("number {number}: {}", ending.words));
+        }
     }
 
     /// Loses a connection on purpose, or brings it back.
@@ -368,7 +368,7 @@ impl Worker<'_> {
         };
         self.out.clear();
         if !written {
-            self.lose(index, "connection lost");
+            self.lose(index, &Ending::broken("connection lost"));
         }
     }
 
@@ -394,4 +394,31 @@ impl Worker<'_> {
         }
         Ok(())
     }
+}
+
+/// How a connection came to its end.
+struct Ending {
+    loss: Loss,
+    /// The fault that it is, if it is one.
+    why: &'static str,
+    words: String,
+}
+
+impl Ending {
+    fn new(loss: Loss, why: &'static str, words: &[u8]) -> Self {
+        Self { loss, why, words: String::from_utf8_lossy(words).into_owned() }
+    }
+
+    fn broken(why: &'static str) -> Self {
+        Self { loss: Loss::Broken, why, words: String::new() }
+    }
+}
+
+/// What follows a complete upgrade response.
+fn upgraded(bytes: &[u8]) -> Result<Option<&[u8]>, Ending> {
+    ws::response(bytes).map_err(|refusal| Ending {
+        loss: Loss::Refused(refusal.retry_after),
+        why: "upgrade refused",
+        words: refusal.line,
+    })
 }

@@ -105,15 +105,32 @@ pub(crate) fn request(host: &str, path: &str, subprotocol: Option<&str>) -> Vec<
     .into_bytes()
 }
 
-/// The bytes after a complete `101` response, `None` while it is incomplete, or its status line.
-pub(crate) fn response(bytes: &[u8]) -> Result<Option<&[u8]>, String> {
+/// An upgrade that was answered with something else than 101.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The status line.
+    pub(crate) line: String,
+    /// `Retry-After`, in seconds.
+    pub(crate) retry_after: Option<u64>,
+}
+
+/// The bytes after a complete `101` response, `None` while it is incomplete, or the refusal.
+pub(crate) fn response(bytes: &[u8]) -> Result<Option<&[u8]>, Refusal> {
     const END: &[u8] = b"\r\n\r\n";
     let Some(end) = memchr::memmem::find(bytes, END) else { return Ok(None) };
     if bytes.starts_with(b"HTTP/1.1 101 ") {
         return Ok(bytes.get(end + END.len()..));
     }
-    let line = bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
-    Err(String::from_utf8_lossy(line).into_owned())
+    let head = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default());
+    let line = head.lines().next().unwrap_or_default().to_owned();
+    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+    let retry_after = fields.find(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+    Err(Refusal { line, retry_after: retry_after.and_then(|(_, at)| at.trim().parse().ok()) })
+}
+
+/// The code of a Close frame's payload; 1005 where it has none (RFC 6455, 7.1.5).
+pub(crate) fn close_code(payload: &[u8]) -> u16 {
+    payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code))
 }
 
 #[cfg(test)]
@@ -153,6 +170,19 @@ mod tests {
     fn a_response_gives_what_follows_it() {
         assert_eq!(response(b"HTTP/1.1 101 X\r\n\r\n\x81").unwrap().unwrap(), b"\x81");
         assert_eq!(response(b"HTTP/1.1 101 X\r\n").unwrap(), None);
-        assert_eq!(response(b"HTTP/1.1 403 No\r\n\r\n").unwrap_err(), "HTTP/1.1 403 No");
+        assert_eq!(response(b"HTTP/1.1 403 No\r\n\r\n").unwrap_err().line, "HTTP/1.1 403 No");
+    }
+
+    #[test]
+    fn a_refusal_says_when_to_come_back() {
+        let refusal = response(b"HTTP/1.1 503 Busy\r\nretry-after: 7\r\n\r\n").unwrap_err();
+        let line = "HTTP/1.1 503 Busy".to_owned();
+        assert_eq!(refusal, Refusal { line, retry_after: Some(7) });
+    }
+
+    #[test]
+    fn a_close_has_a_code_or_says_that_it_has_none() {
+        assert_eq!(close_code(b"\x0f\xa0drain"), 4000);
+        assert_eq!(close_code(b""), 1005);
     }
 }

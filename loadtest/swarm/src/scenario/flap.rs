@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::{Move, Outcome, Scenario, Turn};
 use crate::cli::Flaps;
+use crate::clock::{nanos, scattered};
 use crate::login::user;
 use crate::objects::{Object, Scanner, changes, changes_to};
 use crate::report::Faults;
@@ -168,17 +169,6 @@ impl Flap {
         self.agenda.push(Reverse((now + away, line, Act::Return)));
         Some(Move::HangUp(line))
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some seconds")]
-fn nanos(seconds: f64) -> u64 {
-    (seconds.max(0.0) * 1e9) as u64
-}
-
-/// A number's place between 0 and `span`; neighbours land far from each other.
-fn scattered(number: usize, span: u64) -> u64 {
-    let hash = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    (hash * (span >> 16)) >> 16
 }
 
 impl Scenario for Flap {

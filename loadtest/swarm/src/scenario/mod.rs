@@ -1,5 +1,6 @@
 //! What the connections do once they stand. One implementation per scenario, one value per thread.
 
+mod calm;
 mod channel;
 mod echo;
 mod fanout;
@@ -9,10 +10,12 @@ mod group;
 mod hold;
 mod messages;
 mod outgoing;
+mod storm;
 mod sync;
 
 use std::os::fd::BorrowedFd;
 
+pub(crate) use calm::{Calm, Chatter};
 pub(crate) use channel::{Channel, Plan};
 pub(crate) use echo::Echo;
 pub(crate) use fanout::{Center, Fanout};
@@ -21,6 +24,7 @@ pub(crate) use flap::{Crowd, Flap};
 pub(crate) use group::Group;
 pub(crate) use hold::Hold;
 pub(crate) use messages::{Dialect, Messages};
+pub(crate) use storm::Storm;
 pub(crate) use sync::Sync;
 
 use crate::report::{Faults, Histogram, histogram};
@@ -28,6 +32,9 @@ use crate::report::{Faults, Histogram, histogram};
 /// How many sends of one connection can be timed at once: twice `--in-flight`'s bound, because a
 /// delivery may come after its sender's next answer.
 const TIMED: usize = 64;
+
+/// How soon a thread sees that the phase changed, and how finely `--rate` is kept.
+const TICK_MS: u8 = 5;
 
 /// The moment at which something is handled.
 #[derive(Clone, Copy)]
@@ -49,7 +56,28 @@ pub(crate) struct Outcome {
     pub(crate) latencies: Vec<(&'static str, Histogram)>,
     /// What else was counted, over the whole run.
     pub(crate) counts: Vec<(&'static str, u64)>,
+    /// When single deliveries were made and how long they took, if that was asked for.
+    pub(crate) trace: Vec<Delivered>,
     pub(crate) faults: Faults,
+}
+
+/// One message's way.
+#[derive(Clone, Copy)]
+pub(crate) struct Delivered {
+    /// When it was sent, in milliseconds of the fleet's clock.
+    pub(crate) sent_ms: u32,
+    pub(crate) took_us: u32,
+}
+
+/// How a connection ended that was not ended by us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Loss {
+    /// The upgrade was refused; come back after so many seconds, if that was said.
+    Refused(Option<u64>),
+    /// The server closed it with this code.
+    Closed(u16),
+    /// It broke, or never came about.
+    Broken,
 }
 
 /// What becomes of a connection because the scenario wants it.
@@ -64,7 +92,13 @@ pub(crate) enum Move {
 impl Outcome {
     /// Latencies and faults; the thread adds how long its connections took.
     fn new(latencies: Vec<(&'static str, Histogram)>, faults: Faults) -> Self {
-        Self { connect_times: histogram(), latencies, counts: Vec::new(), faults }
+        Self {
+            connect_times: histogram(),
+            latencies,
+            counts: Vec::new(),
+            trace: Vec::new(),
+            faults,
+        }
     }
 }
 
@@ -78,6 +112,20 @@ pub(crate) trait Scenario: Send {
     /// A connection takes part from now on; `position` is where its user's timeline stands, and
     /// `missed` how many events it was sent on the way there.
     fn ready(&mut self, _line: usize, _position: u64, _missed: u16) {}
+    /// The same with the server's last answer on the way, and the time.
+    fn connected(&mut self, _line: usize, _answer: &[u8], _now: u64) {}
+    /// The ticket that a connection comes back with; without one it shows its token.
+    fn ticket(&self, _line: usize) -> Option<&str> {
+        None
+    }
+    /// A connection ended that should not have, unless this says that it may.
+    fn forgives(&mut self, _line: usize, _loss: Loss, _turn: Turn) -> bool {
+        false
+    }
+    /// How long the thread may wait for something to arrive, in milliseconds.
+    fn patience_ms(&self, _now: u64) -> u8 {
+        TICK_MS
+    }
     /// Steps of the preparation; each begins when all threads have done the one before.
     fn steps(&self) -> u8 {
         0
