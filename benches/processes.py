@@ -38,6 +38,8 @@ class Server:
     pid: int
     edge: str
     api: str | None = None
+    process: subprocess.Popen[str] | None = None
+    """For who ends it before its time."""
 
     def rss_bytes(self) -> int:
         """Resident memory now, of all kinds of pages."""
@@ -66,10 +68,12 @@ class Tools:
     hivewire: Path
     python: Path
     work: Path
+    server_cores: str = SERVER_CORE
+    client_cores: str = CLIENT_CORE
     commands: dict[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
-    def find(cls, work: Path) -> Self:
+    def find(cls, work: Path, *, floor: bool = True) -> Self:
         """The programs, built where cargo puts them, and `work` as a clean scratch directory."""
         command = ["cargo", "metadata", "--format-version", "1", "--no-deps"]
         here = Path(__file__).parent
@@ -84,7 +88,7 @@ class Tools:
             python=Path(sys.executable),
             work=work,
         )
-        for path in (found.floor, found.swarm):
+        for path in (found.floor, found.swarm) if floor else (found.swarm,):
             if not path.exists():
                 raise BenchError(f"{path} is missing: cargo build --release -p {path.name}")
         return found
@@ -126,7 +130,7 @@ class Tools:
     def _serve(
         self, command: Sequence[str | Path], settings: dict[str, str] | None = None
     ) -> Iterator[Server]:
-        words = ["taskset", "-c", SERVER_CORE, *map(str, command)]
+        words = ["taskset", "-c", self.server_cores, *map(str, command)]
         extra = {f"HIVEWIRE_{name}": value for name, value in (settings or {}).items()}
         self._note(words, extra)
         with (self.work / "server.log").open("ab") as log:
@@ -140,7 +144,7 @@ class Tools:
             )
         try:
             edge, api = _await_ready(process, words)
-            yield Server(process.pid, edge, api)
+            yield Server(process.pid, edge, api, process)
         finally:
             _stop(process)
 
@@ -159,7 +163,7 @@ class Tools:
     def swarm_holding(self, server: Server, *words: str) -> Iterator[subprocess.Popen[str]]:
         """A running swarm; `idle` ends when its standard input is closed."""
         target = ["--server", server.edge, "--server-pid", str(server.pid)]
-        command = ["taskset", "-c", CLIENT_CORE, str(self.swarm), *words]
+        command = ["taskset", "-c", self.client_cores, str(self.swarm), *words]
         self._note(command, {})
         with (self.work / "swarm.log").open("ab") as log:
             process = subprocess.Popen(
