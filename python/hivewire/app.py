@@ -55,6 +55,8 @@ log = structlog.get_logger(__name__)
 FATAL_STATUS = 70
 """Exit status after a failed write or sync: EX_SOFTWARE; a supervisor starts the node again."""
 FORGET_SECONDS = 10.0
+PARTING = 4096
+"""How much may wait for the disk while it is written of everybody that he is gone."""
 DISK_SECONDS = 2.0
 """How long a node that ends waits for what is being written, when everybody has been sent off."""
 SWITCH_SECONDS = 0.0005
@@ -187,7 +189,9 @@ class Node:
         self.engine.pause()
         await self._finish_taken(until)
         # Before anybody is sent off: whose line hangs until the end was here too.
-        self.ticker.part(self.engine.users(), time.time_ns() // 1_000_000)
+        for _ in self.ticker.part(self.engine.users(), time.time_ns() // 1_000_000):
+            while self.journal.waiting > PARTING and time.monotonic() < until:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
         self.engine.drain(self.settings.drain.spread)
         while self.engine.connections() and time.monotonic() < until:
             self.gateway.turn()

@@ -40,6 +40,9 @@ pub(crate) fn conduct(
         return Ok(measured);
     }
     let connected = measured.connected;
+    if connected == 0 {
+        return Err("nobody could connect".to_owned());
+    }
     prepare(cli, shared, steps, (connected, lines))?;
     match cli.scenario.course() {
         Course::Loop(window) => {

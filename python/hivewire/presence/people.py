@@ -283,7 +283,7 @@ class People:
             else:
                 person.left_ms = ts
                 yield self._gone(person)
-        for person in self._people.values():
+        for person in list(self._people.values()):
             if person.lingering and person.user not in here:
                 yield self._gone(person)
 

@@ -77,6 +77,8 @@ class Presence:
         """Who may look different, and when to look."""
         self._closed: deque[Watcher] = deque()
         """Watchers on connections that are gone, while their people still hold them."""
+        self._parted = False
+        """The node ends: of everybody it is being written that he is gone."""
 
     # -- what happens -----------------------------------------------------------------------------
 
@@ -88,6 +90,8 @@ class Presence:
 
     def disconnected(self, user: str, device: str, now: int, ts: int) -> None:
         """The line of a device has ended and no newer one replaces it."""
+        if self._parted:
+            return
         self.people.disconnected(user, device, now, ts)
         self._wake_for(self.people.due)
 
@@ -181,6 +185,7 @@ class Presence:
 
     def partings(self, connected: Iterable[str], ts: int) -> Iterator[PresenceEntry]:
         """At the end of the node: what is to be written of everybody who was there until now."""
+        self._parted = True
         return self.people.partings(connected, ts)
 
     # -- inside -----------------------------------------------------------------------------------

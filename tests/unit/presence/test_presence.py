@@ -140,6 +140,17 @@ class TestEnd:
             "cat": (EPOCH + 3_000, False),
         }
 
+    def test_lines_that_end_when_the_node_has_parted_leave_nothing_behind(self) -> None:
+        town = Town()
+        town.connect("ann")
+        town.connect("bob")
+        partings = town.presence.partings(["ann", "bob"], town.ts)
+        found = {next(partings).user}
+        town.cut("ann")
+        town.cut("bob")
+        assert {entry.user for entry in partings} | found == {"ann", "bob"}
+        assert len(town.presence.people) == 0
+
     def test_each_thing_that_falls_due_wakes(self) -> None:
         town = Town()
         town.connect("ann")

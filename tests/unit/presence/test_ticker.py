@@ -6,6 +6,7 @@ import pytest
 
 from hivewire.core.seen import load_seen
 from hivewire.presence.presence import TURN_MS
+from hivewire.presence.ticker import PARTED_A_STEP
 from hivewire.store import keys
 from hivewire.store.journal import GROUP_ENTRIES
 from tests.unit.handlers.driver import Driver
@@ -119,12 +120,16 @@ def test_stopped_it_sets_no_timer() -> None:
 
 def test_at_the_end_of_the_node_everybody_was_there_until_then() -> None:
     driver = Driver()
-    users = [f"u{number}" for number in range(GROUP_ENTRIES + 1)]
+    users = [f"u{number}" for number in range(PARTED_A_STEP + GROUP_ENTRIES + 1)]
     for user in users:
         driver.open(user)
-    driver.ticker.part(users, 77)
-    while driver.committer.step():
-        pass
+    steps = 0
+    for _ in driver.ticker.part(users, 77):
+        steps += 1
+        assert driver.journal.waiting <= PARTED_A_STEP, "a step waits for the one before"
+        while driver.committer.step():
+            pass
+    assert steps == 2
     driver.store.crash()
     rows = driver.store.multi_get(driver.store.columns.marks, [keys.seen_key(u) for u in users])
     assert set(rows) == {keys.seen_value(77, hidden=False)}
