@@ -160,10 +160,16 @@ class Tools:
         return result
 
     @contextmanager
-    def swarm_holding(self, server: Server, *words: str) -> Iterator[subprocess.Popen[str]]:
-        """A running swarm; `idle` ends when its standard input is closed."""
+    def swarm_holding(
+        self, server: Server, *words: str, nice: int = 0
+    ) -> Iterator[subprocess.Popen[str]]:
+        """A running swarm; `idle` ends when its standard input is closed.
+
+        With `nice` another swarm on the same core goes first: what it measures is the server's.
+        """
         target = ["--server", server.edge, "--server-pid", str(server.pid)]
-        command = ["taskset", "-c", self.client_cores, str(self.swarm), *words]
+        command = ["nice", "-n", str(nice)] if nice else []
+        command += ["taskset", "-c", self.client_cores, str(self.swarm), *words]
         self._note(command, {})
         with (self.work / "swarm.log").open("ab") as log:
             process = subprocess.Popen(
