@@ -20,9 +20,14 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*' -not -pat
 	-not -path '*/fuzz/*') $(wildcard rust/*/Cargo.toml) Cargo.toml $(wildcard Cargo.lock)
 FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
+CONNECTIONS ?= 1000000
+GROWTH_MOST ?= 100000
+# Further words for benches/million.py and benches/storm.py; `--help` lists them.
+MILLION ?=
+STORM ?=
 
 .PHONY: help setup serve test check-rust check-fuzz check-python fmt fmt-check lint types stubs \
-	layers unit bench conformance load soak day fuzz docs docs-check audit build lock clean
+	layers unit bench conformance load million storm growth soak day fuzz docs docs-check audit build lock clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +95,19 @@ conformance: setup ## Run all cases of RFC 6455 and RFC 7692 and write docs/conf
 
 load: setup ## Build the swarm, the load client; see loadtest/swarm/README.md.
 	cargo build --release --locked -p hivewire-swarm
+
+million: setup ## Hold CONNECTIONS (a million) on one node, let some chat, send all away; reports/crowd-N.md.
+	cargo build --release --locked -p hivewire-swarm
+	$(BIN)/python benches/million.py --connections $(CONNECTIONS) $(MILLION)
+
+storm: setup ## Cut 50,000 clients off at once and judge how they come back; writes reports/storm.md.
+	cargo build --release --locked -p hivewire-swarm
+	$(BIN)/python benches/storm.py $(STORM)
+
+growth: setup ## Measure nodes up to GROWTH_MOST connections and groups by size; plots in reports/.
+	cargo build --release --locked -p hivewire-swarm
+	$(BIN)/python -m pip install --group plots
+	$(BIN)/python benches/growth.py --most $(GROWTH_MOST)
 
 soak: setup ## Kill the node and cut its power for SOAK_MINUTES; prints what was lost, doubled, moved.
 	$(BIN)/python -m tests.chaos.soak --minutes $(SOAK_MINUTES)

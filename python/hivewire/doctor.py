@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 SOMAXCONN: Final = 1024
 PORTS: Final = 20_000
+SPARE_FILES: Final = 10_000
+IDLE_BYTES: Final = 4_700
+"""What an idle connection takes, in the kernel (4,200) and in the node (docs/scale.md)."""
+MEMORY_SHARE: Final = 0.5
+"""Of the machine, for connections at rest: those that are not, and everything else, need some."""
 SYNC_ROUNDS: Final = 32
 SLOW_SYNC_MS: Final = 10.0
 SYS_CLOSE_RANGE: Final = 436
@@ -59,6 +64,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from key(settings)
     yield from file_tables(settings)
     yield from kernel()
+    yield from room(settings)
     yield from ports(settings)
     yield from disk(settings.store.path)
 
@@ -157,6 +163,19 @@ def read_number(path: str) -> int | None:
         return int(Path(path).read_text())
     except (OSError, ValueError):
         return None
+
+
+def room(settings: Settings) -> Iterator[Finding]:
+    """Memory and the kernel's table of all open files hold as many connections as are allowed."""
+    wanted = settings.limits.max_connections
+    most = read_number("/proc/sys/fs/file-max")
+    if most is not None and most < wanted + SPARE_FILES:
+        text = f"{most} open files in all, for {wanted} connections; raise fs.file-max"
+        yield Finding("error", "file-max", text)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    text = f"{wanted} idle connections take {wanted * IDLE_BYTES / 2**30:.1f} GiB, mostly the kernel's"
+    level = "warning" if wanted * IDLE_BYTES > memory * MEMORY_SHARE else "ok"
+    yield Finding(level, "memory", f"{text}; there are {memory / 2**30:.1f}")
 
 
 def ports(settings: Settings) -> Iterator[Finding]:

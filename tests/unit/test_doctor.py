@@ -88,3 +88,14 @@ def test_a_failing_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_findings_read_well() -> None:
     line = doctor.Finding("warning", "somaxconn", "128").line()
     assert line == "warning  somaxconn     128"
+
+
+def test_too_little_memory_is_a_warning_and_too_few_files_of_the_kernel_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few, many = load(limits={"max_connections": 1000}), load(limits={"max_connections": 2_000_000})
+    machine = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1 << 20}
+    monkeypatch.setattr(os, "sysconf", machine.__getitem__)
+    monkeypatch.setattr(doctor, "read_number", lambda _: 100_000)
+    assert levels(doctor.room(few)) == {"memory": "ok"}
+    assert levels(doctor.room(many)) == {"file-max": "error", "memory": "warning"}

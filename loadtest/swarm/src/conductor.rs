@@ -191,7 +191,9 @@ fn watch(cli: &Cli, shared: &Shared, connected: usize, window: Window) -> Map<St
         _ => FINISH_SECONDS,
     };
     let began = shared.clock.now();
-    reaches(shared, &shared.settled, shared.threads, patience);
+    if shared.ready.load(Relaxed) > 0 {
+        reaches(shared, &shared.settled, shared.threads, patience);
+    }
     let mut fields = between(cli, &start, &end);
     if let Scenario::Calm(calm) = &cli.scenario
         && calm.drain_within > 0

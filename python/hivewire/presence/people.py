@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from sys import intern
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -38,7 +38,7 @@ class Change(Struct, frozen=True, gc=False):
     """When he was last there, in ms since the Unix epoch; None while he is, or if unknown."""
 
 
-class Gone(NamedTuple):
+class Gone(Struct, frozen=True, gc=False):
     """A device whose line has ended, and that counts as it was for a while."""
 
     device: str
@@ -205,7 +205,7 @@ class People:
             if person is None or all(gone.device != device for gone in person.lingering):
                 return None
             person.lingering = tuple(
-                gone._replace(was=state) if gone.device == device else gone
+                Gone(device, state, gone.until) if gone.device == device else gone
                 for gone in person.lingering
             )
         elif state == ONLINE:

@@ -25,7 +25,7 @@ fn messages_that_come_together_are_one_item_in_their_order() {
 }
 
 #[test]
-fn a_take_hands_out_about_its_limit_and_rings_for_the_rest() {
+fn i8_a_take_hands_out_about_its_limit_of_messages_and_ends_and_rings_for_the_rest() {
     let mut node = node(config());
     let clients: Vec<_> = (0..6).map(|n| node.connects("ann", &n.to_string())).collect();
     for (mut client, _) in clients {
@@ -34,8 +34,10 @@ fn a_take_hands_out_about_its_limit_and_rings_for_the_rest() {
         client.resets();
     }
     node.sees("connections", |count| count == 0);
-    assert_eq!(node.fetches(2), 2);
-    assert_eq!(node.fetches(2), 2);
+    // Six messages and six ends: what is left is handed out below, when the doorbell has rung.
+    for _ in 0..5 {
+        assert_eq!(node.fetches(2), 2);
+    }
     let mut ended = 0;
     let mut said = 0;
     while ended < 6 {

@@ -80,8 +80,9 @@ impl Engine {
         self.fetched.front().map(|batch| batch.born_ns)
     }
 
-    /// Hands out items until `limit` messages have gone by. What is left is handed out next
-    /// time, and the doorbell rings for it.
+    /// Hands out items until `limit` messages and ends of sessions have gone by. What is left is
+    /// handed out next time, and the doorbell rings for it: when everybody is cut off at once,
+    /// those who stay have their turns in between.
     ///
     /// # Errors
     /// The first one of `each`; the item that it was given is lost, the others are not.
@@ -118,6 +119,7 @@ impl Engine {
                     })?;
                 }
                 Item::Closed { conn, session, code } => {
+                    seen += 1;
                     let (conn, session) = (*conn, *session);
                     let found = self.session(session, conn);
                     each(Inbound::Closed { conn, session: found, code: *code })?;

@@ -134,7 +134,7 @@ impl Node {
         }
     }
 
-    /// Fetches like one call of Python, and says how many messages came.
+    /// Fetches like one call of Python, and says how many messages and ends came.
     pub(crate) fn fetches(&mut self, limit: usize) -> usize {
         let Self { engine, taken, .. } = self;
         let before = taken.len();
@@ -146,6 +146,7 @@ impl Node {
         let Ok(()) = engine.drain_fetched(limit, each);
         let messages = |item: &Taken| match item {
             Taken::Commands { frames, .. } => frames.len(),
+            Taken::Closed { .. } => 1,
             _ => 0,
         };
         taken.iter().skip(before).map(messages).sum()
