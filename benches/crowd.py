@@ -129,9 +129,19 @@ def check_room(plan: Plan) -> None:
     files, most = 2 * plan.connections + FILES_SPARE, int(_proc("sys/fs/file-max"))
     if files > most:
         raise BenchError(f"{files} open files are needed: sysctl -w fs.file-max={files}")
+    watches = int(_proc("sys/fs/epoll/max_user_watches"))
+    if 2 * plan.connections > watches:
+        raise BenchError(f"epoll watches {watches} files at most: fs.epoll.max_user_watches")
     table = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if plan.connections > 127 * 0.85 * table:
         raise BenchError(f"127 shards of {table} open files do not hold {plan.connections}")
+
+
+def check_memory(plan: Plan) -> None:
+    """Raise BenchError when the machine has less left than it must keep."""
+    left = memory_kinds.available()
+    if left < plan.spare_memory:
+        raise BenchError(f"memory runs low: {left / GIB:.2f} GiB are left")
 
 
 def stand(tools: Tools, plan: Plan) -> Stand:
@@ -162,9 +172,7 @@ def _lines(swarm: subprocess.Popen[str], server: Server, plan: Plan) -> Iterator
     deadline = time.monotonic() + phases + GRACE_SECONDS
     stream = swarm.stdout
     while stream is not None:
-        left = memory_kinds.available()
-        if left < plan.spare_memory:
-            raise BenchError(f"memory runs low: {left / GIB:.2f} GiB are left")
+        check_memory(plan)
         if time.monotonic() > deadline:
             raise BenchError("the time is over")
         if not select.select([stream], [], [], SAMPLE_SECONDS)[0]:
@@ -192,6 +200,7 @@ def _measure(seen: Stand, server: Server, swarm: int, before: dict[str, tuple[in
     rest = seen.plan.seconds
     while (left := began + rest - time.monotonic()) > 0:
         time.sleep(min(left, 5.0))
+        check_memory(seen.plan)
         last = server.metrics()
         lags.append(last["hivewire_wheel_lag_seconds"])
     elapsed = time.monotonic() - began

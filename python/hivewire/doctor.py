@@ -173,7 +173,9 @@ def room(settings: Settings) -> Iterator[Finding]:
         text = f"{most} open files in all, for {wanted} connections; raise fs.file-max"
         yield Finding("error", "file-max", text)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    text = f"{wanted} idle connections take {wanted * IDLE_BYTES / 2**30:.1f} GiB, mostly the kernel's"
+    text = (
+        f"{wanted} idle connections take {wanted * IDLE_BYTES / 2**30:.1f} GiB, mostly the kernel's"
+    )
     level = "warning" if wanted * IDLE_BYTES > memory * MEMORY_SHARE else "ok"
     yield Finding(level, "memory", f"{text}; there are {memory / 2**30:.1f}")
 
