@@ -7,7 +7,6 @@ taken is finished and durable, everybody is sent off with a slot to come back in
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import random
 import resource
@@ -34,10 +33,11 @@ from hivewire.gateway import Engine, Gateway
 from hivewire.handlers import Services
 from hivewire.handlers.rates import Rates
 from hivewire.handlers.services import limits_of
+from hivewire.handover import Handover
 from hivewire.hooks.bridge import Bridge
 from hivewire.hooks.sender import NodeSender
 from hivewire.metrics import LoopLag, Metrics
-from hivewire.presence import Ticker
+from hivewire.presence import Ticker, succession
 from hivewire.soon import InTurn, Soon
 from hivewire.store.journal import Commit, Journal, ThreadCommitter
 from hivewire.store.rocks import Rocks
@@ -59,8 +59,11 @@ PARTING = 4096
 """How much may wait for the disk while it is written of everybody that he is gone."""
 DISK_SECONDS = 2.0
 """How long a node that ends waits for what is being written, when everybody has been sent off."""
-SWITCH_SECONDS = 0.0005
-"""The committer's thread comes back from the disk and waits so long at most for a busy loop."""
+API_SECONDS = 0.5
+"""How long requests may take that are being answered when another node takes over; those that take
+longer are answered beside it."""
+HOOKS_SECONDS = 0.25
+"""How long the application may think before its questions are put to the next one instead."""
 HEALTH = ("background-errors", "is-write-stopped", "estimate-num-keys", "cur-size-all-mem-tables")
 """Figures of RocksDB that `/metrics` shows."""
 
@@ -68,20 +71,27 @@ HEALTH = ("background-errors", "is-write-stopped", "estimate-num-keys", "cur-siz
 class Node:
     """One node on the running loop. Raises StoreError or OSError where it cannot start."""
 
-    def __init__(self, settings: Settings, application: App | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        application: App | None = None,
+        left: Handover | None = None,
+    ) -> None:
         self.settings = settings
+        self.application = application
         self.loop = asyncio.get_running_loop()
-        self.metrics = Metrics()
         self.verifier = verifier_for(settings, application)
         store = settings.store
-        self.store = open_store(settings)
-        if chaos.reach is not None:
-            chaos.reach("startup")
-        cores = len(os.sched_getaffinity(0))
-        table = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        needed = gateway.shards_for(settings.limits.max_connections, cores, table)
-        shards = settings.edge.shards or needed
-        self.engine = Engine(gateway.engine_settings(settings, shards))
+        if left is None:
+            self.metrics = Metrics()
+            self.store = open_store(settings)
+            if chaos.reach is not None:
+                chaos.reach("startup")
+            self.engine = new_engine(settings)
+        else:
+            self.metrics = left.metrics if isinstance(left.metrics, Metrics) else Metrics()
+            self.store = Rocks.adopt(left.store)
+            self.engine = left.engine
         self.view = View(self.store, store.cache_users, store.cache_history, store.cache_unread)
         self._cursors_soon = Soon(self.loop, store.cursor_delay, self._write_cursors)
         self._receipts_soon = Soon(self.loop, RECEIPTS_MS, self._tell_receipts)
@@ -113,6 +123,7 @@ class Node:
             clock=monotonic_ms,
             jitter=random.random,
         )
+        self._in_turn = InTurn(self.loop.call_soon, self._run_when_durable)
         self.services = self._services()
         self.gateway = Gateway(self.engine, self.services, self.journal, self.loop)
         self.bridge = None if application is None else self._bridge(application)
@@ -120,11 +131,15 @@ class Node:
         self.api = Api(settings.api.address, self.metrics, self._why_not_ready)
         self._lag = LoopLag(self.metrics, self.loop)
         self._forget_timer: asyncio.TimerHandle | None = None
+        self._edge = "" if left is None else left.edge
+        self._ending: asyncio.Task[None] | None = None
         self.retention = Retention(
             self.delivery, store.retention, store.retention_pass, self._is_here
         )
         self._retention_timer: asyncio.TimerHandle | None = None
         self._state = "starting"
+        if left is not None:
+            self._inherit(left)
 
     def _services(self) -> Services:
         settings = self.settings
@@ -143,7 +158,7 @@ class Node:
             presence=self.ticker.presence,
             resume=self._resume,
             replace=self._replace,
-            later=InTurn(self.loop.call_soon, self._run_when_durable),
+            later=self._in_turn,
             move_cursor_soon=self._cursors_soon,
         )
 
@@ -169,18 +184,97 @@ class Node:
         if self.bridge is not None:
             await self.bridge.start()
         host, port = self.engine.listen()
+        self._edge = f"{host}:{port}"
+        self._begin()
+        api = await self.api.start()
+        self._state = "ready"
+        return self._edge, str(api)
+
+    def _begin(self) -> None:
+        """Take what the engine has, and do what has its time."""
         self.metrics.engine = self.engine.stats
         self.metrics.store = self._store_figures
         self.metrics.history = self.view.tails.figures
         self.metrics.presence = self.ticker.presence.figures
-        api = await self.api.start()
         self.gateway.start()
         self._lag.start()
         self._forget()
         if self.retention.first_ms is not None:
             self._retain_in(self.retention.first_ms)
+
+    # -- another node over the same engine -------------------------------------------------------
+
+    async def hand_over(self, hush: Callable[[], None]) -> Handover:
+        """Come to rest, and leave engine, listeners and store to another node.
+
+        Everything that was taken is done and durable, but what the application still thinks about:
+        that is begun again. Commands wait in the engine from here on.
+
+        Args:
+            hush: Sees to it that applications send nothing more through this node.
+        """
+        listener = self.api.share()
+        self._ending = asyncio.create_task(self.api.stop(), name="api of before")
+        await asyncio.wait((self._ending,), timeout=API_SECONDS)
+        self.gateway.hold()
+        self._stop_timers()
+        bridge, until = self.bridge, time.monotonic() + HOOKS_SECONDS
+        if bridge is not None:
+            bridge.hold()
+            while bridge.is_asked and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.001)
+        hush()
+        while not self._is_at_rest():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.001)
+        self._tell_gathered()
+        self.journal.close()
+        return Handover(
+            engine=self.engine,
+            edge=self._edge,
+            listener=listener,
+            store=self.store,
+            metrics=self.metrics,
+            waiting=self.gateway.hand_over(),
+            msgpack_sessions=self.delivery.msgpack_sessions,
+            standing=succession.hand_over(self.ticker.presence),
+            unfinished=None if bridge is None else bridge.hand_over(),
+            retention=self.retention.place,
+        )
+
+    def _is_at_rest(self) -> bool:
+        """Whether nothing is on its way to the disk; what was gathered is sent there."""
+        self.delivery.cursors()
+        return self.journal.is_idle and self._in_turn.is_idle
+
+    def _tell_gathered(self) -> None:
+        self.delivery.tell_receipts()
+        self.delivery.tell_heads()
+        for soon in (self._cursors_soon, self._receipts_soon, self._heads_soon):
+            soon.cancel()
+
+    def _inherit(self, left: Handover) -> None:
+        """Know what the node before knew."""
+        self.delivery.msgpack_sessions = left.msgpack_sessions
+        succession.take_over(self.ticker.presence, left.standing, monotonic_ms())
+        self.retention.place = left.retention
+
+    async def take_over(self, left: Handover) -> None:
+        """Go on where another node has come to rest: this one was made with what it left."""
+        due = self.ticker.presence.due
+        if due is not None:
+            self.ticker.wake(due)
+        if self.bridge is not None and left.unfinished is not None:
+            here = self.engine.sessions() if self.bridge.keeps_sessions else ()
+            self.bridge.take_over(left.unfinished, here)
+        self.gateway.take_over(left.waiting)
+        self._begin()
         self._state = "ready"
-        return f"{host}:{port}", str(api)
+        await self.api.start(left.listener)
+
+    async def ended(self) -> None:
+        """Wait for the last requests that this node still answers beside the one that followed."""
+        if self._ending is not None:
+            await self._ending
 
     async def drain(self) -> None:
         """Finish what was taken, send everybody off, and let go of everything."""
@@ -229,18 +323,21 @@ class Node:
         if self.bridge is not None:
             await self.bridge.stop()
         self.gateway.stop()
-        self._lag.stop()
-        self.ticker.stop()
+        self._stop_timers()
         for soon in (self._cursors_soon, self._receipts_soon, self._heads_soon):
             soon.cancel()
-        for timer in (self._forget_timer, self._retention_timer):
-            if timer is not None:
-                timer.cancel()
         self.engine.stop()
         # No release any more: it would hand its answers to an engine that is gone.
         self.journal.close()
         await self.api.stop()
         self.store.close()
+
+    def _stop_timers(self) -> None:
+        self._lag.stop()
+        self.ticker.stop()
+        for timer in (self._forget_timer, self._retention_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _resume(self, caller: Caller) -> None:
         self.gateway.resume(caller)
@@ -320,6 +417,14 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+def new_engine(settings: Settings) -> Engine:
+    """An engine that listens nowhere yet, with as many shards as it needs."""
+    cores = len(os.sched_getaffinity(0))
+    table = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    needed = gateway.shards_for(settings.limits.max_connections, cores, table)
+    return Engine(gateway.engine_settings(settings, settings.edge.shards or needed))
+
+
 def open_store(settings: Settings) -> Rocks:
     """The data directory of a node, open. Raises StoreError where it cannot be."""
     store = settings.store
@@ -341,27 +446,6 @@ def verifier_for(settings: Settings, application: App | None) -> Verifier:
             raise
         nobody = SecretStr(secrets.token_urlsafe(48))
         return Verifier(Auth(algorithm="HS256", secret=nobody))
-
-
-def serve(settings: Settings, application: App | None = None, *, dev: bool = False) -> int:
-    """Run a node until SIGTERM. Returns the exit status; prints the `ready` line."""
-    sys.setswitchinterval(SWITCH_SECONDS)
-    return uvloop.run(_serve(settings, application, dev=dev))
-
-
-async def _serve(settings: Settings, application: App | None, *, dev: bool) -> int:
-    node = Node(settings, application)
-    stopping = asyncio.Event()
-    on_signals(asyncio.get_running_loop(), stopping)
-    edge, api = await node.start()
-    settle_memory()
-    print(f"ready edge={edge} api={api}", flush=True)  # noqa: T201 - scripts wait for this line
-    log.info("the node is ready", edge=edge, api=api, dev=dev, data=str(settings.store.path))
-    await stopping.wait()
-    log.info("draining")
-    await node.drain()
-    log.info("the node has stopped")
-    return 0
 
 
 def echo(address: str, max_message: int, max_fragments: int, *, deflate: bool) -> int:
@@ -392,13 +476,3 @@ def on_signals(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask)
-
-
-def settle_memory() -> None:
-    """What start-up made stays; the collector need not look at it again, nor look often.
-
-    The hot path makes tuples that die young and no cycles.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)

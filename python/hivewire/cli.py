@@ -70,17 +70,37 @@ def serve(
     """Run a node until SIGTERM; prints one `ready` line when it accepts."""
     application = None if app is None else find(app)
     with problems():
-        settings = read_settings(
-            config, edge={"address": edge}, api={"address": api}, store={"path": data}
-        )
-        from hivewire import app as node
-        from hivewire import log
+        flags: dict[str, dict[str, object]] = {
+            "edge": {"address": edge},
+            "api": {"address": api},
+            "store": {"path": data},
+        }
+        settings = read_settings(config, **flags)
+        from hivewire import log, supervisor
         from hivewire.auth import dev_settings
+        from hivewire.launch import Launch
 
         if dev:
             settings = dev_settings(settings)
         log.configure(settings.log)
-        raise typer.Exit(node.serve(settings, application, dev=dev))
+        launch = Launch(app, config, flags, dev)
+        raise typer.Exit(supervisor.serve(settings, application, launch))
+
+
+@cli.command()
+def reload(config: ConfigFile = None, data: DataDirectory = None) -> None:
+    """Have the running node read settings and application again; no connection ends."""
+    with problems():
+        from hivewire.control import NoNode, ask
+
+        settings = read_settings(config, store={"path": data})
+        try:
+            done, text = ask(settings.store.path, "reload")
+        except NoNode as problem:
+            refuse(str(problem), status=1)
+        if not done:
+            refuse(f"not reloaded: {text}", status=1)
+        typer.echo(text)
 
 
 @cli.command()

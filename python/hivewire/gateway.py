@@ -10,8 +10,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from hivewire import _engine
-from hivewire.core.commands import Send
+from hivewire.core.commands import JSON, CommandError, Send
 from hivewire.core.decode import decode_frame
 from hivewire.delivery import Caller, Delivery, Ops
 from hivewire.handlers import HANDLERS, channels
@@ -21,10 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hivewire.config import Settings
-    from hivewire.core.commands import Command, CommandError
+    from hivewire.core.commands import Command
     from hivewire.handlers import Services
     from hivewire.metrics import Metrics
     from hivewire.store.journal import Journal
+
+Waiting = tuple[
+    int, tuple[str | None, str | None, int, str | None], tuple[bool, int, bool], list[Any]
+]
+"""A connection of which something waits: its id; user, device, encoding and token; whether it waits
+for its outbox, the bytes in that, whether it was replaced; its commands."""
 
 CLOSE_CODES = _engine.CLOSE_CODES
 HEARTBEAT_RANGE = _engine.LIMITS["heartbeat_min_ms"], _engine.LIMITS["heartbeat_max_ms"]
@@ -122,6 +130,8 @@ class Gateway:
         self._watching = False
         self._behind = False
         """Whether batches are left waiting until the disk has caught up."""
+        self._held = False
+        """Whether commands stay where they are until another gateway takes over."""
         self._callers: dict[int, Caller] = {}
         self._of_user: dict[str, dict[int, Caller]] = {}
         """The same by user: in a storm thousands wait, and each `connect` asks for one user's."""
@@ -167,7 +177,12 @@ class Gateway:
         return len(items)
 
     def act(self, work: Callable[[], None]) -> None:
-        """Do something between two turns, commit it and let out what waits for nothing."""
+        """Do something between two turns, commit it and let out what waits for nothing.
+
+        Nothing is done any more once another gateway has taken over.
+        """
+        if self._journal.dead:
+            return
         services = self._services
         services.now_ms = time.time_ns() // 1_000_000
         services.rates.now = time.monotonic_ns() // 1_000_000
@@ -180,6 +195,45 @@ class Gateway:
         """The journal has released a group: go on with the batches that were left waiting."""
         if self._behind and self._journal.waiting <= BACKLOG_GROUPS * self._limit:
             self.start()
+
+    # -- another gateway over the same engine -----------------------------------------------------
+
+    def hold(self) -> None:
+        """Take no more, and let what waits behind a busy command wait."""
+        self.stop()
+        self._held = True
+
+    def hand_over(self) -> list[Waiting]:
+        """What waits, as the next gateway needs it.
+
+        A command that the application still thinks about has changed nothing: it is begun again.
+        """
+        found: list[Waiting] = []
+        for caller in self._callers.values():
+            waits = caller.busy and caller.doing is None
+            commands = [*caller.parked]
+            if caller.busy and caller.doing is not None:
+                commands.insert(0, caller.doing)
+            if not caller.gone and (commands or waits or caller.weight):
+                session = (caller.user, caller.device, caller.encoding, caller.token)
+                state = (waits, caller.weight, caller.replaced)
+                found.append((caller.conn, session, state, list(map(portable, commands))))
+        return found
+
+    def take_over(self, waiting: list[Waiting]) -> None:
+        """Go on with what an earlier gateway left; before `start`."""
+
+        def resume() -> None:
+            for conn, session, (waits, weight, replaced), commands in waiting:
+                caller = Caller(conn, *session)
+                caller.busy, caller.weight, caller.replaced = waits, weight, replaced
+                for command in commands:
+                    caller.parked += revived(command)
+                self._callers[conn] = caller
+                if not waits:
+                    self.resume(caller)
+
+        self.act(resume)
 
     def _decode(self, items: list[tuple[Any, ...]]) -> list[tuple[Caller, Command | CommandError]]:
         work: list[tuple[Caller, Command | CommandError]] = []
@@ -212,6 +266,7 @@ class Gateway:
             return
         HANDLERS[type(command)](command, caller, self._services)
         if caller.busy or caller.weight:
+            caller.doing = command
             self._keep(caller)
 
     def _park(self, caller: Caller, command: Command | CommandError) -> None:
@@ -223,11 +278,14 @@ class Gateway:
 
     def resume(self, caller: Caller) -> None:
         """Run what waited while `caller` was busy."""
+        if self._held:
+            return
         parked, caller.parked = caller.parked, []
         for at, command in enumerate(parked):
             if caller.busy or (caller.weight > self._soft and not caller.gone):
                 caller.parked = parked[at:]
                 break
+            caller.doing = command
             HANDLERS[type(command)](command, caller, self._services)
         self._keep(caller)
 
@@ -266,6 +324,7 @@ class Gateway:
             # Its pages may fill its outbox: go on when the engine says that they are out.
             self._hold(caller)
             caller.busy = True
+            caller.doing = None
             self._delivery.now.append((OPS.notify, caller.conn))
         else:
             self._let_go(caller.conn)
@@ -299,6 +358,18 @@ class Gateway:
         services.presence.closed(conn, services.rates.now)
         if user is not None and device is not None:
             services.presence.disconnected(user, device, services.rates.now, services.now_ms)
+
+
+def portable(command: Command | CommandError) -> bytes | tuple[Any, ...]:
+    """A command in a form that does not depend on the classes of this version."""
+    if isinstance(command, CommandError):
+        return msgspec.structs.astuple(command)
+    return msgspec.json.encode(command)
+
+
+def revived(command: bytes | tuple[Any, ...]) -> list[Command | CommandError]:
+    """The same as a command again."""
+    return [CommandError(*command)] if isinstance(command, tuple) else decode_frame(command, JSON)
 
 
 def echo_settings(

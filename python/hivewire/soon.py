@@ -64,6 +64,11 @@ class InTurn:
         self._run = run
         self._waiting: deque[Callable[[], None]] = deque()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no piece waits."""
+        return not self._waiting
+
     def __call__(self, work: Callable[[], None]) -> None:
         """Run a piece after those that wait."""
         self._waiting.append(work)

@@ -45,10 +45,15 @@ class Api:
         self._address = parse_address(address)
         self._server = _Server(make_app(metrics, why_not_ready))
         self._task: asyncio.Task[None] | None = None
+        self._listener: socket.socket | None = None
 
-    async def start(self) -> Address:
-        """Accept from now on; gives the address that was bound. Raises OSError."""
-        listener = bind(self._address)
+    async def start(self, listener: socket.socket | None = None) -> Address:
+        """Accept from now on, perhaps on a socket that listens already.
+
+        Gives the address that was bound. Raises OSError.
+        """
+        listener = listener or bind(self._address)
+        self._listener = listener
         self._task = asyncio.create_task(self._server.serve([listener]), name="api")
         accepting = asyncio.create_task(self._server.accepting.wait())
         await asyncio.wait((self._task, accepting), return_when=asyncio.FIRST_COMPLETED)
@@ -58,6 +63,12 @@ class Api:
             raise OSError(f"the api listener did not start on {self._address}")
         host, port = listener.getsockname()[:2]
         return Address(host, port)
+
+    def share(self) -> socket.socket:
+        """The listening socket for whoever accepts next: who comes meanwhile waits in its queue."""
+        if self._listener is None:
+            raise ValueError("the api listener was not started")
+        return self._listener.dup()
 
     async def stop(self) -> None:
         """Accept no more, finish what is being answered, and end."""

@@ -9,8 +9,8 @@ class Caller:
     """Who sent a command: lives as long as the commands of one read, not as the connection."""
 
     __slots__ = (
-        *("busy", "conn", "device", "encoding", "gone", "parked", "replaced", "token", "user"),
-        "weight",
+        *("busy", "conn", "device", "doing", "encoding", "gone", "parked", "replaced", "token"),
+        *("user", "weight"),
     )
 
     def __init__(
@@ -25,6 +25,8 @@ class Caller:
         """Of the upgrade request; the first found wins."""
         self.busy = False
         """Whether a command of it waits for its answer, so that the next has to wait too."""
+        self.doing: Any = None
+        """The command it is busy with; None while it waits for its outbox."""
         self.gone = False
         """Whether the connection has ended: what it said is done, but nobody hears the answers."""
         self.replaced = False

@@ -53,6 +53,15 @@ class Retention:
         """When the first step is due after the start; None if everything is kept."""
         return min(FIRST_MS, self._pass_ms) if self._retention_ms else None
 
+    @property
+    def place(self) -> tuple[bytes | None, bytes]:
+        """Where the pass is, for one that goes on with it."""
+        return self._timelines, self._devices
+
+    @place.setter
+    def place(self, place: tuple[bytes | None, bytes]) -> None:
+        self._timelines, self._devices = place
+
     def step(self, now_ms: int) -> int:
         """Look at a few more rows. Returns the milliseconds to the next step."""
         if self._delivery.journal.is_full:

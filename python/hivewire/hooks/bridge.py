@@ -7,8 +7,9 @@ node; whoever asks holds its own connection meanwhile and nothing else. Notices 
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -18,18 +19,18 @@ from hivewire.core.entries import SendEntry
 from hivewire.core.events import Message as MessageBody
 from hivewire.hooks.feed import Feed
 from hivewire.hooks.runner import Runner
-from hivewire.hooks.values import Event, Message
+from hivewire.hooks.values import Event, Message, Session
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from hivewire.config import Settings
     from hivewire.delivery import Owed
-    from hivewire.hooks.application import App, Authenticate, OnConnect
+    from hivewire.hooks.application import App, Authenticate, OnConnect, Sender
+    from hivewire.hooks.feed import Notice
     from hivewire.hooks.runner import Outcome
     from hivewire.hooks.sender import NodeSender
-    from hivewire.hooks.values import Credentials, Session
+    from hivewire.hooks.values import Credentials
     from hivewire.metrics import Metrics
 
     Settled = Callable[[Outcome], None]
@@ -38,6 +39,16 @@ IDENTITY_SECONDS: Final = 24 * 3600
 """How long an identity holds that does not say so itself."""
 LAST_EXPIRY: Final = (1 << 53) - 1
 """Protocol, section 2: what every client can count to."""
+
+
+class Unfinished(NamedTuple):
+    """What an application leaves to the one that follows it."""
+
+    sessions: dict[int, tuple[str, str, str, dict[str, Any]]]
+    """By connection: user, device, id, and the application's own `state`."""
+    events: list[tuple[str, str, int, list[Any]]]
+    """Notices that wait: lane, kind, place among the hooks of that kind, arguments."""
+    endings: list[tuple[str, str, int, list[Any]]]
 
 
 class Bridge:
@@ -91,12 +102,7 @@ class Bridge:
 
     async def start(self) -> None:
         """From now on the application may send; run its `on_start`. Raises RuntimeError."""
-        self._app.sender = self._sender
-        for hook in self._app.start_hooks:
-            try:
-                await hook()
-            except Exception as error:
-                raise RuntimeError("on_start failed: the node does not start") from error
+        await begin(self._app, self._sender)
 
     async def finish(self) -> None:
         """Run `on_stop`: everything was told, and what it sends is still stored."""
@@ -110,6 +116,74 @@ class Bridge:
         self._sender.stop()
         if self._app.sender is self._sender:
             self._app.sender = None
+
+    # -- another application takes over -----------------------------------------------------------
+
+    @property
+    def sender(self) -> NodeSender:
+        """What carries out `App.send` on this node."""
+        return self._sender
+
+    def hold(self) -> None:
+        """Begin no more notices."""
+        self._events.hold()
+        self._endings.hold()
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for an answer of the application, or it for one of the node."""
+        return not (self._questions.is_idle and self._sender.is_idle)
+
+    def hand_over(self) -> Unfinished:
+        """What the next application has to know and to be told. Nothing is settled any more."""
+        self._questions.give_up()
+        sessions = {
+            conn: (session.user, session.device, session.id, session.state)
+            for conn, session in self._sessions.items()
+        }
+        events, endings = ([_moved(row) for row in feed.rest()] for feed in self._feeds)
+        return Unfinished(sessions, events, endings)
+
+    def take_over(self, left: Unfinished, here: Iterable[tuple[int, str, str]]) -> None:
+        """Go on with what another application left; `here` is who is connected.
+
+        A notice that waits is told by the hook of the same kind in the same place; without one
+        nobody is told.
+        """
+        self._app.sender = self._sender
+        if self.keeps_sessions:
+            for conn, user, device in here:
+                known = left.sessions.get(conn) or (user, device, f"{conn:x}", {})
+                self._sessions[conn] = Session(*known)
+        for feed, rows in zip(self._feeds, left[1:], strict=True):
+            for lane, name, place, arguments in rows:
+                hooks = self._hooks[name]
+                if place < len(hooks):
+                    told = _Told(hooks[place], place, tuple(map(_revived, arguments)))
+                    feed.put(lane, [(name, told)])
+
+    async def retire(self, sender: NodeSender | None) -> None:
+        """The last of an application whose place another has taken: its notices, its `on_stop`."""
+        self._app.sender = sender
+        while not self._notices.is_idle:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+        await self.finish()
+        self._app.sender = None
+        await self._notices.stop()
+
+    @property
+    def _feeds(self) -> tuple[Feed, Feed]:
+        return self._events, self._endings
+
+    @property
+    def _hooks(self) -> dict[str, Sequence[Callable[..., Awaitable[None]]]]:
+        """The hooks that are told something, by kind."""
+        app = self._app
+        return {
+            "on_event": app.event_hooks,
+            "on_offline": app.offline_hooks,
+            "on_disconnect": app.disconnect_hooks,
+        }
 
     @property
     def is_idle(self) -> bool:
@@ -183,15 +257,12 @@ class Bridge:
         # A copy in the words of the wire: it is the application's to change.
         event = Event.of(msgspec.to_builtins(body))
         if app.event_hooks:
-            told = [("on_event", partial(_tell, hook, event)) for hook in app.event_hooks]
-            self._events.put(event.conv, told)
+            self._events.put(event.conv, _notices("on_event", app.event_hooks, event))
         if not app.offline_hooks:
             return
         for user, _ in members:
             if user != event.sender and not devices(user):
-                told = [
-                    ("on_offline", partial(_tell, hook, event, user)) for hook in app.offline_hooks
-                ]
+                told = _notices("on_offline", app.offline_hooks, event, user)
                 self._events.put(f"user:{user}", told)
 
     def opened(self, conn: int, session: Session) -> None:
@@ -206,8 +277,7 @@ class Bridge:
         """A connection has ended."""
         session = self._sessions.pop(conn, None)
         if session is not None and self._app.disconnect_hooks:
-            hooks = self._app.disconnect_hooks
-            told = [("on_disconnect", partial(_tell, hook, session, code)) for hook in hooks]
+            told = _notices("on_disconnect", self._app.disconnect_hooks, session, code)
             self._endings.put(session.user, told)
 
     def _dropped(self, name: str) -> None:
@@ -246,6 +316,61 @@ async def _screen(
 
 async def _tell(hook: Callable[..., Awaitable[None]], *arguments: object) -> None:
     await hook(*arguments)
+
+
+class _Told:
+    """A call of a hook that has not begun."""
+
+    __slots__ = ("arguments", "hook", "place")
+
+    def __init__(
+        self, hook: Callable[..., Awaitable[None]], place: int, arguments: tuple[Any, ...]
+    ) -> None:
+        self.hook = hook
+        self.place = place
+        """Among the hooks of its kind."""
+        self.arguments = arguments
+
+    def __call__(self) -> Coroutine[Any, Any, None]:
+        return _tell(self.hook, *self.arguments)
+
+
+def _notices(
+    name: str, hooks: Sequence[Callable[..., Awaitable[None]]], *arguments: object
+) -> list[Notice]:
+    return [(name, _Told(hook, place, arguments)) for place, hook in enumerate(hooks)]
+
+
+def _moved(row: tuple[str, Notice]) -> tuple[str, str, int, list[Any]]:
+    """A notice that waits, in a form that does not depend on the classes of this version."""
+    lane, (name, told) = row
+    if not isinstance(told, _Told):
+        raise TypeError(f"{name} waits as {type(told).__name__}")
+    return lane, name, told.place, list(map(_portable, told.arguments))
+
+
+def _portable(argument: object) -> object:
+    if isinstance(argument, Event):
+        return {"event": argument.body}
+    if isinstance(argument, Session):
+        return {"session": (argument.user, argument.device, argument.id, argument.state)}
+    return argument
+
+
+def _revived(argument: str | int | dict[str, Any]) -> object:
+    if isinstance(argument, str | int):
+        return argument
+    return Event.of(argument["event"]) if "event" in argument else Session(*argument["session"])
+
+
+async def begin(app: App, sender: Sender) -> None:
+    """Let an application send, and run its `on_start`. Raises RuntimeError."""
+    app.sender = sender
+    for hook in app.start_hooks:
+        try:
+            await hook()
+        except Exception as error:
+            raise RuntimeError("on_start failed") from error
 
 
 def _body(entry: SendEntry) -> MessageBody:

@@ -65,6 +65,14 @@ class Feed:
         else:
             queue.extend(taken)
 
+    def hold(self) -> None:
+        """Begin no more calls; what is put waits."""
+        self._workers = 0
+
+    def rest(self) -> list[tuple[str, Notice]]:
+        """What waits, each with its lane, in the order of each lane."""
+        return [(lane, notice) for lane, queue in self._lanes.items() for notice in queue]
+
     def _start(self) -> None:
         """Call as many hooks as there are workers."""
         while self._ready and self._running < self._workers:

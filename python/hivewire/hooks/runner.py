@@ -174,6 +174,12 @@ class Runner:
         """Nobody waits for this call any more."""
         self._waiting -= 1
 
+    def give_up(self) -> None:
+        """Cancel what runs without waiting for it, and settle nothing any more."""
+        self.stopped = True
+        for task in self._tasks:
+            task.cancel()
+
     async def stop(self) -> None:
         """Cancel what runs, and settle nothing any more."""
         self.stopped = True

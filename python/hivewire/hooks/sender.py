@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hivewire.delivery import Delivery
+    from hivewire.hooks.application import Sender
 
 DEVICE: Final = "app"
 """The device that entries of the application name."""
@@ -93,6 +94,22 @@ class NodeSender:
             settle()
         else:
             delivery.when_durable(settle)
+
+
+class SenderToBe:
+    """Stands in while one node takes over from another: what is sent waits for the next one."""
+
+    def __init__(self) -> None:
+        self._next: asyncio.Future[Sender] = asyncio.get_running_loop().create_future()
+
+    def become(self, sender: Sender) -> None:
+        """The next node is there."""
+        self._next.set_result(sender)
+
+    async def send(self, sender: str, to: str, key: str | None, body: dict[str, Any]) -> Sent:
+        """Store a message; return when it is durable. Raises NotSent."""
+        node = await asyncio.shield(self._next)
+        return await node.send(sender, to, key, body)
 
 
 def checked(kind: type[Command], fields: dict[str, Any]) -> Command | CommandError:

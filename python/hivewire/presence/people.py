@@ -144,6 +144,10 @@ class People:
         """The record of a user, if there is one."""
         return self._people.get(user)
 
+    def everybody(self) -> Iterable[Person]:
+        """All records."""
+        return self._people.values()
+
     def keep(self, user: str) -> Person:
         """The record of a user."""
         person = self._people.get(user)
@@ -291,6 +295,11 @@ class People:
         if person.hidden_ms is not None:
             return PresenceEntry(person.user, person.hidden_ms, hidden=True)
         return PresenceEntry(person.user, person.left_ms)
+
+    def rearm(self, person: Person) -> None:
+        """See to it that a record which came from elsewhere expires."""
+        if not person.armed:
+            self._arm_next(person)
 
     def _arm_next(self, person: Person) -> None:
         if person.lingering:

@@ -157,6 +157,10 @@ class Presence:
                 # It has waited for the linger: there is nothing to gather for.
                 self._look_later(person, now, 0)
 
+    def look_again(self, person: Person, now: int) -> None:
+        """See to it that what a user's watchers are told is how he is."""
+        self._look_later(person, now)
+
     def figures(self) -> dict[str, int]:
         """Gauges, by the names of `metrics.PRESENCE`."""
         watchers = self.watchers

@@ -96,6 +96,15 @@ class Watchers:
         """The watcher on a connection, if it ever watched."""
         return self._by_conn.get(conn)
 
+    def everybody(self) -> Iterable[Watcher]:
+        """All watchers on connections that are open."""
+        return self._by_conn.values()
+
+    def owe(self, watcher: Watcher, person: Person, told: Change, now: int) -> None:
+        """A watcher that was told `told` of a user may be owed something else by now."""
+        watcher.pending[person] = told
+        self._enqueue(watcher, now)
+
     def keep(self, conn: int, user: str, encoding: int) -> Watcher:
         """The watcher on a connection."""
         watcher = self._by_conn.get(conn)

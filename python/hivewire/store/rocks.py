@@ -107,6 +107,18 @@ class Rocks:
             chaos.reach("startup")
         return store
 
+    @classmethod
+    def adopt(cls, other: Any) -> Self:  # noqa: ANN401 - `Rocks`, perhaps of another version
+        """The same open database under the code of this version; `other` is not to be used then.
+
+        Raises:
+            StoreError: This version cannot use it.
+        """
+        db, sync = other.lent
+        store = cls(db, sync=sync)
+        store._identify()
+        return store
+
     def __init__(self, db: Rdict, *, sync: bool) -> None:
         self._db = db
         self._sync = sync
@@ -119,6 +131,11 @@ class Rocks:
             handle = db.get_column_family_handle(name)
             self._readers[handle] = db.get_column_family(name)
             setattr(self.columns, name, handle)
+
+    @property
+    def lent(self) -> tuple[Rdict, bool]:
+        """The open database, and whether `sync` keeps its promise: for `adopt`."""
+        return self._db, self._sync
 
     def batch(self) -> Batch:
         """A new, empty batch. It can be written once; its length is to be read before that."""

@@ -160,6 +160,12 @@ impl Directory {
         self.users.iter().filter(|user| user.sessions != NONE).map(|user| user.id.as_str())
     }
 
+    /// All sessions, each with its user.
+    pub fn sessions(&self) -> impl Iterator<Item = (&Session, &str)> {
+        let taken = self.sessions.iter().filter(|session| session.conn.get() != 0);
+        taken.map(|session| (session, self.user_of(session)))
+    }
+
     /// The session at `index`, if it is the one of `conn`.
     #[must_use]
     pub fn get(&self, index: u32, conn: ConnId) -> Option<&Session> {
@@ -230,6 +236,16 @@ mod tests {
         assert_eq!(conns(&mut directory, "bob"), [3]);
         assert_eq!(conns(&mut directory, "eve"), []);
         assert_eq!(directory.users().collect::<Vec<_>>(), ["ann", "bob"]);
+    }
+
+    #[test]
+    fn all_sessions_are_told_and_none_that_has_gone() {
+        let mut directory = Directory::default();
+        let (gone, _) = directory.attach(conn(1), "ann", "phone");
+        directory.attach(conn(2), "bob", "laptop");
+        directory.detach(gone, conn(1));
+        let told = directory.sessions().map(|(session, user)| (session.conn, user.to_owned()));
+        assert_eq!(told.collect::<Vec<_>>(), [(conn(2), "bob".to_owned())]);
     }
 
     #[test]

@@ -85,6 +85,11 @@ impl Engine {
         self.lock().users()
     }
 
+    /// Connection, user and device of each session.
+    fn sessions(&self) -> Vec<(u64, String, String)> {
+        self.lock().sessions()
+    }
+
     /// Connections that are open now, in any phase.
     fn connections(&self) -> usize {
         self.lock().connections()

@@ -11,7 +11,7 @@ pub use take::{Frames, Inbound};
 
 use crate::batch::{Batch, Outlet};
 use crate::config::Config;
-use crate::directory::Directory;
+use crate::directory::{Directory, Session};
 use crate::inbox::{Inbox, Order, Parcel};
 use crate::shard::{self, Listen, Shard, Shared};
 use crate::stats::Stats;
@@ -137,6 +137,15 @@ impl Engine {
     #[must_use]
     pub fn users(&self) -> Vec<String> {
         self.directory.users().map(str::to_owned).collect()
+    }
+
+    /// Each session's connection, user and device: what a Python layer that is new has to know.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<(u64, String, String)> {
+        let named = |(session, user): (&Session, &str)| {
+            (session.conn.get(), user.to_owned(), session.device.to_string())
+        };
+        self.directory.sessions().map(named).collect()
     }
 
     /// Connections that are open now, in any phase.
