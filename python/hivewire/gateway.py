@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hivewire import _engine
-from hivewire.core.commands import JSON, CommandError, Send
+from hivewire.core.commands import JSON, CommandError, Outcome, Send
 from hivewire.core.decode import decode_frame
 from hivewire.delivery import Caller, Delivery, Ops
 from hivewire.handlers import HANDLERS, channels
@@ -209,7 +209,9 @@ class Gateway:
         A command that the application still thinks about has changed nothing: it is begun again.
         """
         found: list[Waiting] = []
-        for caller in self._callers.values():
+        # Who asks about a send under way comes after it.
+        callers = sorted(self._callers.values(), key=lambda caller: type(caller.doing) is Outcome)
+        for caller in callers:
             waits = caller.busy and caller.doing is None
             commands = [*caller.parked]
             if caller.busy and caller.doing is not None:

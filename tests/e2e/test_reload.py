@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -20,7 +19,7 @@ from tests.node import Node
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 APPLICATION = """
 import asyncio
@@ -94,7 +93,7 @@ async def test_hooks_are_new_and_connections_stay(place: Place) -> None:
     ann = await Stranger.join(place.node, "ann")
     bob = await Stranger.join(place.node, "bob", encoding="msgpack")
     await ann.send("user:bob", "one", key())
-    place.write(word="new")
+    place.write("new")
     done = await place.reload()
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("reloaded in ")
@@ -106,3 +105,193 @@ async def test_hooks_are_new_and_connections_stay(place: Place) -> None:
     await bob.leave()
     await witness.leave()
     place.node.assert_calm()
+
+
+@pytest.mark.parametrize(
+    ("talk", "problem"),
+    [
+        ("import hivewire\napp = hivewire.App(", "SyntaxError"),
+        ("import nothing_of_that_name", "nothing_of_that_name"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("app = 'no application'", "not a hivewire.App"),
+        (
+            f"{APPLICATION}\n@app.on_start\nasync def fails():\n    raise OSError('no pool')",
+            "no pool",
+        ),
+    ],
+)
+async def test_an_application_that_fails_leaves_the_old_one_running(
+    place: Place, talk: str, problem: str
+) -> None:
+    ann = await Stranger.join(place.node, "ann")
+    place.write("broken", talk)
+    done = await place.reload()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("hivewire: not reloaded: ")
+    assert problem in done.stderr
+    assert "not reloaded" in place.node.stderr()
+    sent = await ann.send("user:ann", "still", key())
+    assert [event["text"] for event in await ann.read_all(sent["seq"] - 1)] == ["old still"]
+    place.write("new")
+    assert (await place.reload()).returncode == 0
+    sent = await ann.send("user:ann", "then", key())
+    assert [event["text"] for event in await ann.read_all(sent["seq"] - 1)] == ["new then"]
+    await ann.leave()
+
+
+async def test_a_message_that_a_hook_holds_is_judged_by_the_new_one(place: Place) -> None:
+    """And what the connection said behind it stays behind it."""
+    ann = await Stranger.join(place.node, "ann")
+    bob = await Stranger.join(place.node, "bob")
+    mine = key()
+    held = ann.ask("send", to="user:bob", text="hang", key=mine)
+    behind = [ann.ask("send", to="user:bob", text=f"{n}", key=key()) for n in range(5)]
+    wrong = ann.ask("send", to="user:bob")
+    place.write("new")
+    assert (await place.reload()).returncode == 0
+    assert (await held)["dup"] is False
+    places = [(await answer)["n"] for answer in behind]
+    assert places == sorted(places)
+    assert (await wrong)["code"] == "bad_request"
+    assert await texts(bob, 6) == ["new hang", *(f"new {n}" for n in range(5))]
+    assert (await ann.send("user:bob", "hang", mine))["dup"] is True
+    await ann.leave()
+    await bob.leave()
+
+
+async def test_what_belongs_to_a_connection_goes_on(place: Place) -> None:
+    """Presence watched, a channel open, a status, and a device that has just gone."""
+    ann = await Stranger.join(place.node, "ann")
+    bob = await Stranger.join(place.node, "bob")
+    cat = await Stranger.join(place.node, "cat")
+    made = await ann.make_group("bob", kind="channel")
+    await bob.call("open", conv=made["conv"])
+    await ann.call("watch", users=["bob", "cat", "dan"])
+    await cat.call("status", state="away")
+    change = (await ann.push("presence"))["changes"]
+    assert [(one["user"], one["state"]) for one in change] == [("cat", "away")]
+    await cat.leave()
+    assert (await place.reload()).returncode == 0
+    assert (await ann.call("watch", users=["cat"]))["changes"][0]["state"] == "away"
+    await bob.call("status", state="away")
+    change = (await ann.push("presence"))["changes"]
+    assert [(one["user"], one["state"]) for one in change] == [("bob", "away")]
+    await ann.send(made["conv"], "hi", key())
+    assert (await bob.push("channel_event"))["text"] == "old hi"
+    await bob.send("user:ann", "answer", key())
+    event = await ann.push("event")
+    await ann.call("read", conv=event["conv"], n=event["n"])
+    assert (await bob.push("receipt"))["read"] == event["n"]
+    await ann.leave()
+    await bob.leave()
+
+
+async def test_settings_are_read_again_and_those_that_cannot_change_are_named(
+    place: Place,
+) -> None:
+    place.config.write_text("[limits]\ndevices = 3\nmax_connections = 77\n[log]\nlevel = 'debug'\n")
+    done = await place.reload()
+    assert done.returncode == 0
+    assert done.stdout.endswith("not before the next start: limits.max_connections\n")
+    ann = await Stranger.join(place.node, "ann")
+    assert ann.connected["limits"]["devices"] == 3
+    await ann.leave()
+    place.config.write_text("[limits]\ndevises = 3\n")
+    done = await place.reload()
+    assert (done.returncode, "devises" in done.stderr) == (1, True)
+    place.config.write_text("")
+
+
+async def test_sighup_reloads_and_says_so_in_the_log(place: Place) -> None:
+    place.write("new")
+    ann = await Stranger.join(place.node, "ann")
+    place.node.process.send_signal(signal.SIGHUP)
+    async with asyncio.timeout(10):
+        while '"event": "reloaded"' not in place.node.stderr():  # noqa: ASYNC110 - a file
+            await asyncio.sleep(0.01)
+    sent = await ann.send("user:ann", "hi", key())
+    assert [event["text"] for event in await ann.read_all(sent["seq"] - 1)] == ["new hi"]
+    assert get(place.node, "/health/ready")[0] == 200
+    await ann.leave()
+
+
+def test_without_a_node_there_is_nothing_to_reload(tmp_path: Path) -> None:
+    done = command("reload", "--data", str(tmp_path))
+    assert (done.returncode, done.stderr) == (1, f"hivewire: no node runs on {tmp_path}\n")
+
+
+# -- hivewire itself ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Iterator[Place]:
+    """A node of a copy of hivewire, which a test may change."""
+    source = tmp_path / "source"
+    ignored = shutil.ignore_patterns("__pycache__", "web")
+    shutil.copytree(Path(package.__file__).parent, source / "hivewire", ignore=ignored)
+    place = Place(tmp_path, source=source)
+    place.node.start()
+    yield place
+    place.node.stop()
+
+
+async def test_handlers_are_new_if_they_have_changed(copied: Place, tmp_path: Path) -> None:
+    ann = await Stranger.join(copied.node, "ann")
+    bob = await Stranger.join(copied.node, "bob")
+    await ann.call("watch", users=["bob"])
+    held = ann.ask("send", to="user:bob", text="hang", key=key())
+    behind = ann.ask("send", to="user:bob", text="data", data={"x": [1, 2.5, None]}, key=key())
+    changed = tmp_path / "source" / "hivewire" / "handlers" / "refresh.py"
+    changed.write_text(
+        f"{changed.read_text()}\n\n"
+        "def handle(command: Refresh, caller: Caller, services: Services) -> None:\n"
+        "    services.delivery.answer(caller, {'op': 'ok', 'id': command.id, 'new': 'code'})\n"
+    )
+    copied.write("new")
+    done = await copied.reload()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "hivewire itself too" in done.stdout
+    assert await texts(bob, 2) == ["new hang", "new data"]
+    assert ((await held)["n"], (await behind)["n"]) == (1, 2)
+    assert (await ann.call("refresh", token="any"))["new"] == "code"
+    await bob.call("status", state="away")
+    assert (await ann.push("presence"))["changes"][0]["user"] == "bob"
+    again = await copied.reload()
+    assert "hivewire itself" not in again.stdout
+    await bob.send("user:ann", "x", key())
+    assert await texts(ann, 1) == ["new x"]
+    await ann.leave()
+    await bob.leave()
+    copied.node.assert_calm()
+
+
+async def test_code_that_cannot_be_imported_or_made_leaves_the_old_running(
+    copied: Place, tmp_path: Path
+) -> None:
+    ann = await Stranger.join(copied.node, "ann")
+    changed = tmp_path / "source" / "hivewire" / "handlers" / "rates.py"
+    before = changed.read_text()
+    for breakage in ("raise OSError('half a file')\n", "del Rates.__init__\n"):
+        changed.write_text(f"{before}\n\n{breakage}")
+        done = await copied.reload()
+        assert (done.returncode, "not reloaded" in done.stderr) == (1, True)
+        await ann.send("user:ann", "still", key())
+        assert await texts_of(ann) == "old still"
+    changed.write_text(before)
+    copied.write("new")
+    assert (await copied.reload()).returncode == 0
+    await ann.send("user:ann", "then", key())
+    assert await texts_of(ann) == "new then"
+    await ann.leave()
+
+
+async def test_another_engine_needs_a_restart(copied: Place, tmp_path: Path) -> None:
+    (engine,) = (tmp_path / "source" / "hivewire").glob("_engine*.so")
+    os.utime(engine)
+    done = await copied.reload()
+    assert (done.returncode, "restart the node" in done.stderr) == (1, True)
+
+
+async def texts_of(line: Stranger) -> str:
+    events: list[dict[str, Any]] = await line.read_all(0)
+    return events[-1]["text"]
