@@ -216,7 +216,7 @@ class Node:
         listener = self.api.share()
         self._ending = asyncio.create_task(self.api.stop(), name="api of before")
         await asyncio.wait((self._ending,), timeout=API_SECONDS)
-        self.gateway.hold()
+        self.gateway.suspend()
         self._stop_timers()
         bridge, until = self.bridge, time.monotonic() + HOOKS_SECONDS
         if bridge is not None:

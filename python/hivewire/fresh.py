@@ -36,7 +36,7 @@ def stamp() -> Stamp:
     """How hivewire's files are now."""
     root = Path(__file__).parent
     sources = {str(path): path.stat() for path in root.rglob("*.py")}
-    engine = sys.modules["hivewire._engine"].__file__
+    engine = getattr(sys.modules.get("hivewire._engine"), "__file__", None)
     try:
         found = Path(engine or "").stat()
     except OSError:

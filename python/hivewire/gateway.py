@@ -130,12 +130,12 @@ class Gateway:
         self._watching = False
         self._behind = False
         """Whether batches are left waiting until the disk has caught up."""
-        self._held = False
+        self._suspended = False
         """Whether commands stay where they are until another gateway takes over."""
         self._callers: dict[int, Caller] = {}
+        """Those with a command that waits, or with pages that they may not have read."""
         self._of_user: dict[str, dict[int, Caller]] = {}
         """The same by user: in a storm thousands wait, and each `connect` asks for one user's."""
-        """Those with a command that waits, or with pages that they may not have read."""
 
     def start(self) -> None:
         """Take batches whenever the doorbell rings."""
@@ -198,10 +198,10 @@ class Gateway:
 
     # -- another gateway over the same engine -----------------------------------------------------
 
-    def hold(self) -> None:
+    def suspend(self) -> None:
         """Take no more, and let what waits behind a busy command wait."""
         self.stop()
-        self._held = True
+        self._suspended = True
 
     def hand_over(self) -> list[Waiting]:
         """What waits, as the next gateway needs it.
@@ -231,7 +231,7 @@ class Gateway:
                 caller.busy, caller.weight, caller.replaced = waits, weight, replaced
                 for command in commands:
                     caller.parked += revived(command)
-                self._callers[conn] = caller
+                self._hold(caller)
                 if not waits:
                     self.resume(caller)
 
@@ -266,9 +266,9 @@ class Gateway:
         if caller.busy or caller.parked:
             self._park(caller, command)
             return
+        caller.doing = command
         HANDLERS[type(command)](command, caller, self._services)
         if caller.busy or caller.weight:
-            caller.doing = command
             self._keep(caller)
 
     def _park(self, caller: Caller, command: Command | CommandError) -> None:
@@ -280,7 +280,7 @@ class Gateway:
 
     def resume(self, caller: Caller) -> None:
         """Run what waited while `caller` was busy."""
-        if self._held:
+        if self._suspended:
             return
         parked, caller.parked = caller.parked, []
         for at, command in enumerate(parked):

@@ -112,6 +112,9 @@ class Supervisor:
             return True, await self.reload()
         except NotReloaded as problem:
             return False, str(problem)
+        except Exception as error:
+            log.exception("the reload failed")
+            return False, _reason(error)
 
     async def reload(self) -> str:
         """Put a new node in the place of the running one. Returns what to say about it.

@@ -15,6 +15,7 @@ import hivewire as package
 from tests.e2e.stranger import Stranger, key
 from tests.e2e.test_command_line import get
 from tests.e2e.test_command_line import hivewire as command
+from tests.integration.test_overload import deaf_line
 from tests.node import Node
 
 if TYPE_CHECKING:
@@ -184,6 +185,27 @@ async def test_what_belongs_to_a_connection_goes_on(place: Place) -> None:
     assert (await bob.push("receipt"))["read"] == event["n"]
     await ann.leave()
     await bob.leave()
+
+
+async def test_pages_that_nobody_read_yet_come_once_and_in_order(place: Place) -> None:
+    """Commands wait behind a full outbox while the node is replaced."""
+    ann = await Stranger.join(place.node, "ann")
+    for _ in range(16):
+        await ann.send("user:bob", "x" * 15_000, key())
+    bob = await deaf_line(place.node, "bob")
+    asked = [bob.ask("sync", after=at % 16, limit=100) for at in range(40)]
+    marks = [bob.ask("ping") for _ in range(3)]
+    await ann.send("user:ann", "later", key())
+    for _ in range(2):
+        assert (await place.reload()).returncode == 0
+    bob.line.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    pages = await asyncio.gather(*asked, *marks)
+    assert [page["op"] for page in pages] == ["page"] * 40 + ["pong"] * 3
+    assert [page["events"][0]["seq"] for page in pages[:40]] == [at % 16 + 1 for at in range(40)]
+    order = [got["id"] for got in bob.received if got["op"] in ("page", "pong")]
+    assert order == sorted(order)
+    for line in (ann, bob):
+        await line.leave()
 
 
 async def test_settings_are_read_again_and_those_that_cannot_change_are_named(

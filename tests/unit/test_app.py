@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import time
@@ -270,14 +269,3 @@ def test_I8_what_has_rested_is_forgotten_every_10_s(tmp_path: Path) -> None:
         await node.stop()
 
     run(story())
-
-
-def test_memory_settles_after_the_start() -> None:
-    before = gc.get_threshold()
-    try:
-        app.settle_memory()
-        assert gc.get_threshold()[0] > 10_000
-        assert gc.get_freeze_count() > 0
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*before)
