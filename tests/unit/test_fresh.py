@@ -57,7 +57,10 @@ def test_of_an_installed_one_its_own_package(root: Path) -> None:
     assert fresh.modules_of("shop_installed:app") == ["shop_installed"]
 
 
-def test_two_changes_in_one_second_are_both_seen(root: Path) -> None:
+def test_two_changes_in_one_second_are_both_seen(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     for word in ("new", "now"):
         (root / "shop_words.py").write_text(f"said = {word!r}")
         with fresh.imported_anew(fresh.modules_of("shop_main:app")):

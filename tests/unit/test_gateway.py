@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from unittest import mock
 
 import pytest
@@ -7,11 +8,14 @@ import pytest
 from hivewire import gateway
 from hivewire.config import load
 from hivewire.core.commands import Send
+from hivewire.core.decode import decode_frame
 from hivewire.delivery import JSON, MSGPACK, Caller
-from hivewire.gateway import BACKLOG_GROUPS, PARKED_COMMANDS, Engine, shards_for
+from hivewire.gateway import BACKLOG_GROUPS, PARKED_COMMANDS, Engine, Gateway, shards_for
 from hivewire.handlers import send
+from hivewire.hooks import App, Message
 
 from .handlers.driver import CODES, Driver, Line, bodies, kinds
+from .hooks.node import HookedDriver
 
 UNLIMITED = {"sends_per_second": 0, "sends_per_second_user": 0, "sends_in_flight": 9_999}
 SMALL = UNLIMITED | {"outbox_soft": 4096}
@@ -259,3 +263,62 @@ class TestEnds:
             line.closed()
         driver.turn()
         assert driver.delivery.msgpack_sessions == 0
+
+
+class TestHandOver:
+    """Another gateway over the same engine goes on with what waits."""
+
+    async def test_a_command_that_a_hook_holds_is_begun_again_and_those_behind_it_follow(
+        self,
+    ) -> None:
+        app, gates = App(), dict[str, asyncio.Event]()
+
+        @app.on_send
+        async def judge(message: Message) -> None:
+            await gates.setdefault(str(message.text), asyncio.Event()).wait()
+
+        driver = HookedDriver(app)
+        ann = driver.open("ann")
+        for text in ("first", "second", "third"):
+            ann.says("send", to="user:bob", key=f"key-{text}", text=text)
+        ann.says("send", to="user:bob")
+        cat = driver.open("cat")
+        cat.says("send", to="user:bob", key="key-held-1", text="held")
+        driver.turn()
+        await driver.think()
+        driver.gateway.suspend()
+        gates["first"].set()
+        await driver.rest()
+        assert list(gates) == ["first", "held"], "what waited is not begun here any more"
+        waiting = driver.gateway.hand_over()
+        assert [
+            (conn, session[:2], state, len(commands)) for conn, session, state, commands in waiting
+        ] == [
+            (ann.conn, ("ann", "phone"), (False, 0, False), 3),
+            (cat.conn, ("cat", "phone"), (False, 0, False), 1),
+        ]
+
+        driver.services.hooks = None
+        driver.gateway = Gateway(
+            driver.engine,  # pyright: ignore[reportArgumentType] - its recorder
+            driver.services,
+            driver.journal,
+            driver.watch,  # pyright: ignore[reportArgumentType] - its watch
+        )
+        driver.services.resume = driver.gateway.resume
+        with mock.patch.object(gateway, "time", driver.clock):
+            driver.gateway.take_over(waiting)
+        assert [body.get("n", body.get("code")) for body in bodies(await driver.rest())] == [
+            *("bad_request", 2, 3, 1)
+        ]
+        assert driver.gateway.hand_over() == []
+
+    def test_a_command_comes_out_as_it_went_in(self) -> None:
+        sends = decode_frame(
+            b'{"op":"send","id":7,"to":"user:bob","key":"k-0000001","data":{"a":[1,2.5,null,"\xc3\xbc"]},'
+            b'"reply_to":3,"mentions":["cat"]}',
+            JSON,
+        )
+        wrong = decode_frame(b'{"op":"send","id":7}', JSON)
+        for command in (*sends, *wrong):
+            assert gateway.revived(gateway.portable(command)) == [command]
