@@ -131,6 +131,8 @@ class Node:
         self.api = Api(settings.api.address, self.metrics, self._why_not_ready)
         self._lag = LoopLag(self.metrics, self.loop)
         self._forget_timer: asyncio.TimerHandle | None = None
+        self.suspended_at = 0.0
+        """When commands began to wait for another node, in seconds of the loop's clock."""
         self._edge = "" if left is None else left.edge
         self._ending: asyncio.Task[None] | None = None
         self.retention = Retention(
@@ -216,6 +218,7 @@ class Node:
         listener = self.api.share()
         self._ending = asyncio.create_task(self.api.stop(), name="api of before")
         await asyncio.wait((self._ending,), timeout=API_SECONDS)
+        self.suspended_at = self.loop.time()
         self.gateway.suspend()
         self._stop_timers()
         bridge, until = self.bridge, time.monotonic() + HOOKS_SECONDS

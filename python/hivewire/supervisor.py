@@ -123,7 +123,8 @@ class Supervisor:
             NotReloaded: The old one serves on, or its like over what it left.
         """
         async with self._changing:
-            begun = asyncio.get_running_loop().time()
+            loop = asyncio.get_running_loop()
+            begun = loop.time()
             stamp = fresh.stamp()
             if stamp.engine != self._stamp.engine:
                 raise _refused("another engine is installed: restart the node to run it")
@@ -134,12 +135,19 @@ class Supervisor:
                 prepared = await self._prepare()
                 old = self.node
                 await self._replace(prepared)
+            waited_ms = round((loop.time() - old.suspended_at) * 1000, 1)
             self._stamp = stamp
             await _retire(old, self.node)
             del old
             settle_memory()
-            took = asyncio.get_running_loop().time() - begun
-            log.info("reloaded", seconds=round(took, 3), modules=len(names), hivewire=anew)
+            took = loop.time() - begun
+            log.info(
+                "reloaded",
+                seconds=round(took, 3),
+                commands_waited_ms=waited_ms,
+                modules=len(names),
+                hivewire=anew,
+            )
             return _report(took, prepared.kept, anew=anew)
 
     async def _prepare(self) -> Prepared:
