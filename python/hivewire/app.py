@@ -82,16 +82,7 @@ class Node:
         self.loop = asyncio.get_running_loop()
         self.verifier = verifier_for(settings, application)
         store = settings.store
-        if left is None:
-            self.metrics = Metrics()
-            self.store = open_store(settings)
-            if chaos.reach is not None:
-                chaos.reach("startup")
-            self.engine = new_engine(settings)
-        else:
-            self.metrics = left.metrics if isinstance(left.metrics, Metrics) else Metrics()
-            self.store = Rocks.adopt(left.store)
-            self.engine = left.engine
+        self.metrics, self.store, self.engine = founded(settings) if left is None else adopted(left)
         self.view = View(self.store, store.cache_users, store.cache_history, store.cache_unread)
         self._cursors_soon = Soon(self.loop, store.cursor_delay, self._write_cursors)
         self._receipts_soon = Soon(self.loop, RECEIPTS_MS, self._tell_receipts)
@@ -418,6 +409,20 @@ class Node:
 def monotonic_ms() -> int:
     """Milliseconds of a clock that only goes forward."""
     return time.monotonic_ns() // 1_000_000
+
+
+def founded(settings: Settings) -> tuple[Metrics, Rocks, Engine]:
+    """What a node stands on. Raises StoreError or OSError."""
+    store = open_store(settings)
+    if chaos.reach is not None:
+        chaos.reach("startup")
+    return Metrics(), store, new_engine(settings)
+
+
+def adopted(left: Handover) -> tuple[Metrics, Rocks, Engine]:
+    """The same, from the node before."""
+    metrics = left.metrics if isinstance(left.metrics, Metrics) else Metrics()
+    return metrics, Rocks.adopt(left.store), left.engine
 
 
 def new_engine(settings: Settings) -> Engine:

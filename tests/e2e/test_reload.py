@@ -270,8 +270,10 @@ async def test_handlers_are_new_if_they_have_changed(copied: Place, tmp_path: Pa
         "    services.delivery.answer(caller, {'op': 'ok', 'id': command.id, 'new': 'code'})\n"
     )
     copied.write("new")
+    files = tables(copied)
     done = await copied.reload()
     assert (done.returncode, done.stderr) == (0, "")
+    assert tables(copied) == files, "the database stays open as it is"
     assert "hivewire itself too" in done.stdout
     assert await texts(bob, 2) == ["new hang", "new data"]
     assert ((await held)["n"], (await behind)["n"]) == (1, 2)
@@ -312,6 +314,10 @@ async def test_another_engine_needs_a_restart(copied: Place, tmp_path: Path) -> 
     os.utime(engine)
     done = await copied.reload()
     assert (done.returncode, "restart the node" in done.stderr) == (1, True)
+
+
+def tables(place: Place) -> set[str]:
+    return {path.name for path in (place.node.data / "db").glob("*.sst")}
 
 
 async def texts_of(line: Stranger) -> str:

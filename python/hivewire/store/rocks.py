@@ -114,12 +114,16 @@ class Rocks:
         Raises:
             StoreError: This version cannot use it.
         """
-        db, sync = other.lent
-        store = cls(db, sync=sync)
+        if isinstance(other, cls):
+            return other
+        db, sync, columns = other.lent
+        store = cls(db, sync=sync, columns=columns)
         store._identify()
         return store
 
-    def __init__(self, db: Rdict, *, sync: bool) -> None:
+    def __init__(
+        self, db: Rdict, *, sync: bool, columns: dict[str, tuple[Any, Rdict]] | None = None
+    ) -> None:
         self._db = db
         self._sync = sync
         self._write_options = WriteOptions()
@@ -128,14 +132,22 @@ class Rocks:
         self.epoch = ""
         self.secret = b""
         for name in COLUMNS:
-            handle = db.get_column_family_handle(name)
-            self._readers[handle] = db.get_column_family(name)
+            handle, reader = (columns or {}).get(name) or (
+                db.get_column_family_handle(name),
+                db.get_column_family(name),
+            )
+            self._readers[handle] = reader
             setattr(self.columns, name, handle)
 
     @property
-    def lent(self) -> tuple[Rdict, bool]:
-        """The open database, and whether `sync` keeps its promise: for `adopt`."""
-        return self._db, self._sync
+    def lent(self) -> tuple[Rdict, bool, dict[str, tuple[Any, Rdict]]]:
+        """For `adopt`: the open database, whether `sync` keeps its promise, what reads columns.
+
+        A reader that nobody refers to any more would write its column to a file as it goes.
+        """
+        handles = {name: getattr(self.columns, name) for name in COLUMNS}
+        columns = {name: (handle, self._readers[handle]) for name, handle in handles.items()}
+        return self._db, self._sync, columns
 
     def batch(self) -> Batch:
         """A new, empty batch. It can be written once; its length is to be read before that."""
