@@ -95,16 +95,7 @@ class Node:
             receipts_soon=self._receipts_soon,
             heads_soon=self._heads_soon,
         )
-        self.journal: Journal[Owed] = Journal(
-            self.store,
-            ThreadCommitter(self.loop.call_soon_threadsafe),
-            release=self._release,
-            fatal=self._fatal,
-            payload=self.delivery.owe,
-            bound=settings.limits.commit_queue,
-            observe=self._observe,
-        )
-        self.delivery.journal = self.journal
+        self.journal = self.delivery.journal = self._journal()
         self.ticker = Ticker(
             settings,
             self.delivery,
@@ -133,6 +124,17 @@ class Node:
         self._state = "starting"
         if left is not None:
             self._inherit(left)
+
+    def _journal(self) -> Journal[Owed]:
+        return Journal(
+            self.store,
+            ThreadCommitter(self.loop.call_soon_threadsafe),
+            release=self._release,
+            fatal=self._fatal,
+            payload=self.delivery.owe,
+            bound=self.settings.limits.commit_queue,
+            observe=self._observe,
+        )
 
     def _services(self) -> Services:
         settings = self.settings
