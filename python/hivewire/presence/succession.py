@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec.structs import astuple
+
 from hivewire.presence.people import Change, Gone
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def _person(person: Person) -> Row:
     return (
         person.user,
         person.statuses,
-        [tuple(gone) for gone in person.lingering],
+        [astuple(gone) for gone in person.lingering],
         person.hidden_ms,
         person.left_ms,
         person.last_seen,
