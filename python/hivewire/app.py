@@ -41,6 +41,7 @@ from hivewire.presence import Ticker, succession
 from hivewire.soon import InTurn, Soon
 from hivewire.store.journal import Commit, Journal, ThreadCommitter
 from hivewire.store.rocks import Rocks
+from hivewire.store.timelines import replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,9 @@ class Node:
         self.verifier = verifier_for(settings, application)
         store = settings.store
         self.metrics, self.store, self.engine = founded(settings) if left is None else adopted(left)
+        carried_out = replay(self.store)
+        if carried_out:
+            log.info("what the last run had gathered is in timelines now", references=carried_out)
         self.view = View(self.store, store.cache_users, store.cache_history, store.cache_unread)
         self._cursors_soon = Soon(self.loop, store.cursor_delay, self._write_cursors)
         self._receipts_soon = Soon(self.loop, RECEIPTS_MS, self._tell_receipts)
@@ -220,6 +224,7 @@ class Node:
             while bridge.is_asked and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.001)
         hush()
+        self.delivery.put_gathered()
         while not self._is_at_rest():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.001)
         self._tell_gathered()
@@ -302,7 +307,8 @@ class Node:
             await asyncio.sleep(0.01)
 
     async def _take_to_the_disk(self) -> None:
-        """Let what is being written come to its end."""
+        """Let what is being written come to its end, and what was gathered into its place."""
+        self.delivery.put_gathered()
         until = time.monotonic() + DISK_SECONDS
         while not self.journal.is_idle and time.monotonic() < until:  # noqa: ASYNC110 - as below
             await asyncio.sleep(0.01)

@@ -14,7 +14,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
+from unittest import mock
 
+from hivewire.core import gathered
 from hivewire.core.commands import JSON, MSGPACK
 from hivewire.store.verify import verify
 from tests.chaos.history import Crash, Healed, History
@@ -263,7 +265,9 @@ def simulate(
     if plant is not None:
         plant(machine)
     world = World(seed, size, climate, schedule, machine)
-    with virtual_time(schedule), marked_points(machine):
+    # Simulated groups are small, and shall be gathered all the same.
+    gathers = mock.patch.object(gathered, "MANY", min(gathered.MANY, 3))
+    with virtual_time(schedule), marked_points(machine), gathers:
         world.run()
         ghosts = world.ghosts() if linger else []
         machine.unplug()

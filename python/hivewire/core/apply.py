@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hivewire.core.events import Message, encode
-from hivewire.core.state import block_key
+from hivewire.core.state import block_row
 from hivewire.store import keys
+from hivewire.store.timelines import pack_reference
 
 if TYPE_CHECKING:
     from hivewire.core.entries import BlockEntry, DeviceEntry, SendEntry, TrimEntry
@@ -23,8 +24,8 @@ def apply_send(entry: SendEntry, view: View, put: Put, columns: Columns) -> byte
     """Put the rows of a message and take its places; returns its body as JSON.
 
     The body, the key, and a reference in each timeline: four rows in a direct chat, two in a
-    channel. The first of a direct conversation puts three more. The body is an object without `op`
-    and `seq`.
+    channel, in a large group three and now and then a run for each member. The first of a direct
+    conversation puts three more. The body is an object without `op` and `seq`.
     """
     conversation = view.existing(entry.conv)
     body = encode(
@@ -41,17 +42,11 @@ def apply_send(entry: SendEntry, view: View, put: Put, columns: Columns) -> byte
             entry.mentions,
         )
     )
-    position = keys.position
-    message_key = conversation.prefix + position(entry.n)
+    message_key = conversation.prefix + keys.position(entry.n)
     put(message_key, keys.MESSAGE_VERSION + body, columns.messages)
-    reference = keys.MESSAGE_REFERENCE + message_key
-    users, timeline = view.users, columns.timeline
-    for member, seq in entry.members:
-        state = users[member]
-        put(state.prefix + position(seq), reference, timeline)
-        state.planned = seq
+    view.gathered.add(pack_reference(keys.TYPE_MESSAGE, message_key), entry.members, put)
     put(
-        users[entry.user].prefix + entry.key.encode(),
+        view.users[entry.user].prefix + entry.key.encode(),
         keys.key_value(keys.OP_SEND, entry.digest, entry.n, entry.seq, entry.ts, entry.conv),
         columns.keys,
     )
@@ -88,7 +83,7 @@ def apply_trim(entry: TrimEntry, view: View, put: Put) -> None:
 
 def apply_block(entry: BlockEntry, view: View, batch: Batch) -> Pending:
     """Put or delete the row of a block; returns what the overlay holds of it."""
-    row = block_key(entry.user, entry.other)
+    row = block_row(entry.user, entry.other)
     direct = view.direct(entry.user, entry.other)
     if entry.on:
         pending = view.overlay.put("members", row, keys.BLOCK_VALUE, batch.put)

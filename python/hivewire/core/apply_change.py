@@ -11,6 +11,7 @@ from hivewire.core import entries as e
 from hivewire.core.events import encode
 from hivewire.core.state import ConversationState
 from hivewire.store import keys
+from hivewire.store.timelines import pack_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,11 +69,7 @@ def _apply_parts(entry: ChangeEntry, view: View, batch: Batch, applied: Applied)
         applied.bodies.append(body)
         message_key = conversation.prefix + position(part.n)
         put(message_key, keys.MESSAGE_VERSION + body, columns.messages)
-        reference = keys.reference(part.kind, message_key)
-        for member, seq in part.members:
-            state = view.users[member]
-            put(state.prefix + position(seq), reference, columns.timeline)
-            state.planned = seq
+        view.gathered.add(pack_reference(part.kind, message_key), part.members, put)
         conversation.planned = part.n
 
 

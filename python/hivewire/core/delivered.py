@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from hivewire.core.gathered import message_keys
 from hivewire.core.state import Place
 from hivewire.store import keys
 
@@ -64,13 +65,12 @@ def _places(first: int, last: int, user: UserState, view: View) -> list[Place]:
     if recent is not None and skipped + last - first < len(recent):
         return list(islice(reversed(recent), skipped, skipped + last - first + 1))
     store, columns = view.store, view.store.columns
-    rows = [user.prefix + keys.position(seq) for seq in range(last, first - 1, -1)]
-    references = store.multi_get(columns.timeline, rows)
-    message_keys = [keys.message_key_of(row) for row in references if row is not None]
-    bodies = store.multi_get(columns.messages, message_keys)
+    found = [key for key in message_keys(store, user, first, last + 1) if key is not None]
+    found.reverse()
+    bodies = store.multi_get(columns.messages, found)
     return [
         Place(*keys.split_position(key), _author(keys.message_body(body)).from_)
-        for key, body in zip(message_keys, bodies, strict=True)
+        for key, body in zip(found, bodies, strict=True)
         if body is not None
     ]
 

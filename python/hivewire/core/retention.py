@@ -13,7 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from hivewire.core.entries import ForgetEntry, TrimEntry
+from hivewire.core.gathered import message_keys
 from hivewire.store import keys
+from hivewire.store.timelines import end_of, key_of_row, references
 
 if TYPE_CHECKING:
     from hivewire.core.view import View
@@ -63,9 +65,9 @@ def find_old_timelines(view: View, start: bytes, before_ms: int) -> OldTimelines
         key, value = rows[0]
         user, oldest = keys.split_position(key)
         start = keys.range_end(keys.prefix(user))
-        if _ts_of(store, value) < before_ms:
+        if _oldest_ts(store, user, oldest, value) < before_ms:
             state = view.user(user)
-            if oldest < state.floor:
+            if end_of(rows[0]) < state.floor:
                 left.append(TrimEntry(user, state.floor))
             floor = _first_since(view, user, before_ms)
             if floor > state.planned_floor:
@@ -86,9 +88,9 @@ def find_old_devices(store: Store, start: bytes, before_ms: int) -> OldDevices:
 
 
 def drop_below(entry: TrimEntry, store: Store, batch: Batch) -> None:
-    """Put the deletion of all that is below a floor into a batch, as one range."""
+    """Put the deletion of all rows below that of a floor into a batch, as one range."""
     prefix = keys.prefix(entry.user)
-    behind = prefix + keys.position(entry.floor)
+    behind = key_of_row(store, prefix, entry.floor)
     batch.delete_range(prefix + keys.position(0), behind, store.columns.timeline)
 
 
@@ -101,15 +103,24 @@ def _first_since(view: View, user: str, before_ms: int) -> int:
     low, high = state.planned_floor, state.durable + 1
     while low < high:
         middle = (low + high) // 2
-        value = store.get(store.columns.timeline, state.prefix + keys.position(middle))
-        if value is not None and _ts_of(store, value) < before_ms:
+        (key,) = message_keys(store, state, middle, middle + 1)
+        if key is not None and _ts_of(store, key) < before_ms:
             low = middle + 1
         else:
             high = middle
     return low
 
 
-def _ts_of(store: Store, reference: bytes) -> int:
-    """When the event was that a row of a timeline refers to."""
-    body = store.get(store.columns.messages, keys.message_key_of(reference))
+def _oldest_ts(store: Store, user: str, first: int, value: bytes) -> int:
+    """When the oldest event was that counts in the first row of a timeline; 0 if none does."""
+    row = store.get(store.columns.marks, keys.prefix(user))
+    floor = 1 if row is None else keys.parse_user_value(row).floor
+    held = references(value)
+    at = max(floor - first, 0)
+    return _ts_of(store, held[at].message_key) if at < len(held) else 0
+
+
+def _ts_of(store: Store, message_key: bytes) -> int:
+    """When an event was that a timeline refers to."""
+    body = store.get(store.columns.messages, message_key)
     return 0 if body is None else _ts(keys.message_body(body)).ts

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hivewire.core.names import parse_direct
 from hivewire.store import keys
+from hivewire.store.timelines import end_of, length
 
 if TYPE_CHECKING:
     from hivewire.core.names import Target
@@ -32,8 +33,8 @@ class UserState:
     """The timeline of one user."""
 
     __slots__ = (
-        *("channels", "delivered", "durable", "floor", "planned", "planned_floor", "prefix"),
-        *("recent", "user"),
+        *("channels", "delivered", "durable", "floor", "owes_since", "planned", "planned_floor"),
+        *("prefix", "recent", "rows", "sweeping", "tail", "tail_first", "user"),
     )
 
     def __init__(self, user: str, prefix: bytes, head: int, row: keys.UserRow) -> None:
@@ -49,6 +50,15 @@ class UserState:
         """Channels that the user is in, as planned."""
         self.delivered = 0
         """Up to here acks of any device have moved the marks, as far as this process knows."""
+        self.rows = head
+        """Up to here the timeline is in rows of its own; what is behind is gathered."""
+        self.owes_since = 0
+        """What `Gathered` had counted when the first of that was gathered."""
+        self.sweeping = 0
+        """Up to here rows were put in a group that is not durable yet; 0: in none."""
+        self.tail: list[bytes] | None = None
+        """The packed references from `tail_first` to `planned`: all that is in no durable row."""
+        self.tail_first = 0
         self.recent: deque[Place] | None = None
         """The last durable events, without a gap: the last one is `durable`. None, 600 bytes
         less, as long as there was none in this process."""
@@ -64,8 +74,12 @@ class UserState:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether all that is known here is durable, so that it may be forgotten."""
-        return self.planned == self.durable and self.planned_floor == self.floor
+        """Whether all that is known here is durable in rows, so that it may be forgotten."""
+        return (
+            self.planned == self.durable == self.rows
+            and self.planned_floor == self.floor
+            and not self.sweeping
+        )
 
 
 class ConversationState:
@@ -115,20 +129,22 @@ def load_user(store: Store, user: str, stored_cursor: int | None = None) -> User
         store: Where they are.
         user: A well-formed user id.
         stored_cursor: The cursor of one of the user's devices, as stored. A cursor is never above
-            the head and a timeline has no holes (I3), so if the row behind it is absent the cursor
-            is the head, and a point look-up replaces a seek of five times the cost.
+            the head and a timeline has no holes (I3), so if it ends its row and there is no next
+            one, it is the head, and two look-ups replace a seek of twice the cost.
     """
     columns = store.columns
     prefix = keys.prefix(user)
     value = store.get(columns.marks, prefix)
     row = keys.UserRow(1, 0) if value is None else keys.parse_user_value(value)
     if stored_cursor is not None and stored_cursor + 1 >= row.floor:
-        behind = prefix + keys.position(stored_cursor + 1)
-        if store.get(columns.timeline, behind) is None:
+        at, behind = (prefix + keys.position(stored_cursor + step) for step in (0, 1))
+        before, after = store.multi_get(columns.timeline, (at, behind))
+        # A row at the cursor that holds it alone ends there; one that began before it may not.
+        is_end = stored_cursor < row.floor or (before is not None and length(before) == 1)
+        if is_end and after is None:
             return UserState(user, prefix, stored_cursor, row)
     last = store.last(columns.timeline, prefix)
-    head = row.floor - 1 if last is None else keys.position_of(last[0])
-    return UserState(user, prefix, head, row)
+    return UserState(user, prefix, row.floor - 1 if last is None else end_of(last), row)
 
 
 def load_conversation(store: Store, conv: str) -> ConversationState | None:
@@ -155,7 +171,7 @@ def _load_direct(store: Store, target: Target, prefix: bytes) -> ConversationSta
     return state
 
 
-def block_key(user: str, other: str) -> bytes:
+def block_row(user: str, other: str) -> bytes:
     """The key in `members` of a row that says that `user` blocks `other`."""
     return keys.prefix(user) + keys.BLOCK_SUFFIX + other.encode()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from hivewire.core.gathered import message_keys
 from hivewire.core.limits import PAGE_BYTES, PAGE_EVENTS
 from hivewire.store import StoreCorrupt, keys
 
@@ -79,13 +80,11 @@ def _page(events: list[bytes], first: int, timeline: UserState) -> Page:
 def _read(view: View, timeline: UserState, start: int, behind: int) -> list[bytes]:
     """The events from `start` up to, not including, `behind`; all of them must be there (I3)."""
     store, columns = view.store, view.store.columns
-    rows = [timeline.prefix + keys.position(seq) for seq in range(start, behind)]
-    references = store.multi_get(columns.timeline, rows)
-    missing = [seq for seq, row in enumerate(references, start) if row is None]
-    if missing:
-        raise StoreCorrupt(f"timeline of {timeline.user} has no row {missing[0]}")
-    message_keys = [keys.message_key_of(row) for row in references if row is not None]
-    bodies = store.multi_get(columns.messages, message_keys)
+    found = message_keys(store, timeline, start, behind)
+    if None in found:
+        missing = start + found.index(None)
+        raise StoreCorrupt(f"timeline of {timeline.user} has no row of {missing}")
+    bodies = store.multi_get(columns.messages, [key for key in found if key is not None])
     return [_event(seq, body, timeline) for seq, body in enumerate(bodies, start)]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hivewire.core.cursors import Cursors
 from hivewire.core.entries import Rewrite, SetReaction, SetState
+from hivewire.core.gathered import Gathered
 from hivewire.core.marks import Marks
 from hivewire.core.names import direct
 from hivewire.core.newest import Newest
@@ -18,7 +19,7 @@ from hivewire.core.state import (
     ConversationState,
     Place,
     UserState,
-    block_key,
+    block_row,
     load_conversation,
     load_user,
 )
@@ -87,6 +88,8 @@ class View:
         """The newest event of each conversation that was listed."""
         self._cache_users = cache_users
         self.users = Users(store, cache_users)
+        self.gathered = Gathered(store, self.users, cache_users // 2)
+        """References that wait to make a run in their timelines."""
         self.routes: dict[tuple[str, str], ConversationState] = {}
         """Where a user sends to by a `to`, if that was looked up before; see `add_route`."""
         self._conversations: OrderedDict[str, ConversationState] = OrderedDict()
@@ -156,7 +159,7 @@ class View:
 
     def is_blocked(self, by: str, who: str) -> bool:
         """Whether `by` blocks `who`, as planned."""
-        return self.overlay.get("members", block_key(by, who)) is not None
+        return self.overlay.get("members", block_row(by, who)) is not None
 
     def preload_keys(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Look up (user, key) of all sends of a batch at once, which halves what it costs.

@@ -11,7 +11,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hivewire import chaos
-from hivewire.core import events
+from hivewire.core import events, gathered
 from hivewire.core.apply import apply_block, apply_device, apply_send, apply_trim
 from hivewire.core.apply_change import apply_change
 from hivewire.core.delivered import note_delivered
@@ -138,6 +138,10 @@ class Delivery:
         view.cursors.release(owed.cursors)
         view.marks.release(owed.marks)
         view.overlay.release(owed.pending)
+        for swept in owed.swept:
+            view.gathered.release(swept)
+        if owed.freed is not None:
+            self._free(*owed.freed)
         for trim in owed.trims:
             view.release_trim(trim)
             self.drop_trimmed(trim)
@@ -180,6 +184,8 @@ class Delivery:
         owed = group.payload
         owed.entries.append(entry)
         owed.bodies.append(body)
+        if len(members) >= gathered.MANY:
+            self._sweep(group, 2 * len(members))
         # Without a connection (0) the node itself sends: nobody to answer on the wire.
         answer = sent(entry, command_id, caller.encoding, dup=False) if caller.conn else None
         self._tell(owed, entry.conv, body, members, caller.conn, answer)
@@ -205,8 +211,30 @@ class Delivery:
                 self._follow(owed, entry.conv, effect)
         for part, body in zip(entry.parts, applied.bodies, strict=True):
             group.count += len(part.members) // MEMBERS_AN_ENTRY
+            if len(part.members) >= gathered.MANY:
+                self._sweep(group, 2 * len(part.members))
             self._tell(owed, entry.conv, body, part.members, caller.conn, answer)
         self.open_id(owed, caller.conn, command_id)
+
+    def _sweep(self, group: Group[Owed], limit: int) -> None:
+        """Keep what waits for full runs within its bound, and free what waits no more."""
+        waiting, owed = self.view.gathered, group.payload
+        swept = waiting.sweep(group.put, limit)
+        if swept.places:
+            owed.swept.append(swept)
+            group.count += len(swept.places) // MEMBERS_AN_ENTRY
+        if owed.freed is None:
+            owed.freed = waiting.to_free()
+
+    def put_gathered(self) -> None:
+        """Put all that waits for full runs: a start after this has nothing to carry out."""
+        waiting, group = self.view.gathered, self.journal.rotate_if_full()
+        owed = group.payload
+        owed.swept.append(waiting.sweep(group.put))
+        if owed.freed is None:
+            owed.freed = waiting.to_free(everything=True)
+        group.count += 1
+        self.journal.commit()
 
     def _follow(self, owed: Owed, conv: str, effect: CountChannel) -> None:
         """Who comes to a channel hears of its heads from now on, who goes of nothing any more."""
@@ -278,6 +306,12 @@ class Delivery:
         """Delete what is below a floor that is durable."""
         group = self.journal.rotate_if_full()
         drop_below(entry, self.view.store, group.batch)
+        group.count += 1
+
+    def _free(self, begin: bytes, end: bytes) -> None:
+        """Delete rows of `fanout` of which all is in timelines, durably."""
+        group = self.journal.rotate_if_full()
+        group.batch.delete_range(begin, end, self._columns.fanout)
         group.count += 1
 
     def forget(self, entry: ForgetEntry) -> None:

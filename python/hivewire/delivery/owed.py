@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         SendEntry,
         TrimEntry,
     )
+    from hivewire.core.gathered import Swept
     from hivewire.core.marks import Covered
     from hivewire.core.overlay import Pending
 
@@ -51,7 +52,7 @@ class Owed:
 
     __slots__ = (
         *("arrived", "bodies", "channels", "covered", "cursors", "entries", "events", "ids"),
-        *("late", "marks", "ops", "pending", "trims"),
+        *("freed", "late", "marks", "ops", "pending", "swept", "trims"),
     )
 
     def __init__(self) -> None:
@@ -66,6 +67,10 @@ class Owed:
         """Rows that the overlay shows until they are durable."""
         self.trims: list[TrimEntry] = []
         """Timelines that begin later from now on."""
+        self.swept: list[Swept] = []
+        """Timelines that are in rows now."""
+        self.freed: tuple[bytes, bytes] | None = None
+        """A range of `fanout` that nobody needs any more."""
         self.channels: set[str] = set()
         """Channels that have a new head."""
         self.ops: list[Op] = []

@@ -42,6 +42,7 @@ class Columns:
         "conversations",
         "cursors",
         "devices",
+        "fanout",
         "keys",
         "marks",
         "members",
@@ -54,6 +55,7 @@ class Columns:
     conversations: Column
     cursors: Column
     devices: Column
+    fanout: Column
     keys: Column
     marks: Column
     members: Column

@@ -13,11 +13,13 @@ from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
-FORMAT_VERSION = 2
-"""The layout of the whole data directory; any other is refused at start. 1 was never released."""
+FORMAT_VERSION = 3
+"""The layout of the whole data directory; any other is refused at start. 1 and 2 were never
+released."""
 
 COLUMNS = (
     "timeline",
+    "fanout",
     "messages",
     "conversations",
     "members",
@@ -37,7 +39,7 @@ META_SECRET = b"secret"
 
 TYPE_MESSAGE, TYPE_EDIT, TYPE_RECALL = 1, 2, 3
 TYPE_REACTION, TYPE_MEMBERSHIP, TYPE_CONVERSATION = 4, 5, 6
-"""Type byte of a timeline row: what the event is that it refers to."""
+"""Type byte of a reference in a timeline: what the event is that it refers to."""
 OP_SEND, OP_EDIT, OP_RECALL, OP_REACT = 1, 2, 3, 4
 OP_CREATE, OP_ADD, OP_REMOVE, OP_UPDATE, OP_LEAVE = 5, 6, 7, 8, 9
 """Op byte of a `keys` row: what the key was used for."""
@@ -65,8 +67,6 @@ LAST = b"\xff" * 8
 
 MESSAGE_VERSION = b"\x01"
 """In front of a message's JSON in `messages`."""
-MESSAGE_REFERENCE = bytes((_VERSION, TYPE_MESSAGE))
-"""In front of a key of `messages`, makes the value of a `timeline` row."""
 
 
 class KeyRow(NamedTuple):
@@ -164,21 +164,6 @@ def position_of(key: bytes) -> int:
 def range_end(start: bytes) -> bytes:
     """The end (exclusive) of the range of all keys that begin with a `prefix`."""
     return start[:-1] + b"\x01"
-
-
-def reference(kind: int, message_key: bytes) -> bytes:
-    """The value of a `timeline` row: the type of an event and where it stands in `messages`."""
-    return bytes((_VERSION, kind)) + message_key
-
-
-_REFERENCES = frozenset(bytes((_VERSION, kind)) for kind in range(1, TYPE_CONVERSATION + 1))
-
-
-def message_key_of(reference: bytes) -> bytes:
-    """The key in `messages` that a `timeline` value refers to."""
-    if reference[:2] not in _REFERENCES:
-        raise RowError(f"timeline row of unknown version or type: {reference[:2].hex()}")
-    return reference[2:]
 
 
 def message_body(value: bytes) -> bytes:

@@ -17,6 +17,7 @@ from hivewire.core.view import View
 from hivewire.store import keys
 from hivewire.store.journal import Group, Journal, ManualCommitter
 from hivewire.store.memory import Memory
+from hivewire.store.timelines import replay
 
 if TYPE_CHECKING:
     from hivewire.core.entries import Duplicate, MarkEntry, Pending, Rejection
@@ -54,6 +55,7 @@ class Driver:
         self._start()
 
     def _start(self) -> None:
+        replay(self.store)
         self.view = View(self.store, self.cache_users)
         self.committer = ManualCommitter()
         self.journal: Journal[list[Applied]] = Journal(

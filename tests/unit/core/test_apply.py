@@ -6,7 +6,7 @@ from hivewire.core.apply import apply_block, apply_send
 from hivewire.core.commands import Send
 from hivewire.core.entries import BlockEntry, SendEntry
 from hivewire.core.plan import plan_send
-from hivewire.core.state import block_key
+from hivewire.core.state import block_row
 from hivewire.core.view import View
 from hivewire.store.memory import Memory, MemoryBatch
 
@@ -98,7 +98,7 @@ class TestBlock:
         store = Memory()
         view = View(store)
         self.blocked(store, view, on=True)
-        assert list(store.columns.members.rows) == [block_key("ann", "bob")]
+        assert list(store.columns.members.rows) == [block_row("ann", "bob")]
         assert view.direct("ann", "bob").refused == {"bob"}
         self.blocked(store, view, on=False)
         assert not store.columns.members.rows

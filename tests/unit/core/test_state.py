@@ -6,7 +6,7 @@ from hivewire.core.names import direct
 from hivewire.core.state import (
     RECENT_EVENTS,
     ConversationState,
-    block_key,
+    block_row,
     load_conversation,
     load_members,
     load_user,
@@ -138,4 +138,4 @@ def test_a_block_is_no_conversation() -> None:
     driver.block("ann", "cat")
     driver.settle()
     (key,) = driver.store.columns.members.rows
-    assert key == block_key("ann", "cat") < keys.prefix("ann") + keys.CONVERSATION_SUFFIX
+    assert key == block_row("ann", "cat") < keys.prefix("ann") + keys.CONVERSATION_SUFFIX

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivewire.store import Columns, keys
+from hivewire.store import Columns, keys, timelines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +24,16 @@ ann, conv, group = keys.prefix("ann"), keys.prefix("direct:ann,bob"), keys.prefi
 STATE = b'{"edited":1700000000000,"text":"ho","edits":[8],"counts":{"+":1}}'
 MEMBER = keys.member_value(keys.ROLE_OWNER, 2, keys.KIND_GROUP)
 
+MESSAGE = timelines.pack_reference(keys.TYPE_MESSAGE, conv + keys.position(7))
+EDIT = timelines.pack_reference(keys.TYPE_EDIT, conv + keys.position(8))
+LAST_OF_BOB = keys.position(16)
+
 GOLDEN = {
-    "timeline": (ann + keys.position(3), keys.MESSAGE_REFERENCE + conv + keys.position(7)),
-    "timeline, an edit": (
-        ann + keys.position(4),
-        keys.reference(keys.TYPE_EDIT, conv + keys.position(8)),
+    "timeline": (ann + keys.position(3), timelines.pack_run([MESSAGE])),
+    "timeline, a run": (ann + keys.position(4), timelines.pack_run([EDIT, MESSAGE])),
+    "fanout": (
+        keys.position(2),
+        timelines.fanout_value(MESSAGE, [ann, keys.position(3), keys.prefix("bob"), LAST_OF_BOB]),
     ),
     "messages": (conv + keys.position(7), keys.MESSAGE_VERSION + b'{"type":"message"}'),
     "conversations": (conv, keys.conversation_value(keys.KIND_DIRECT, TS)),
@@ -142,7 +147,7 @@ def test_values_come_back(
     [
         *(keys.parse_key_value, keys.parse_cursor_value, keys.parse_member_value),
         *(keys.parse_conversation_value, keys.parse_mark_value, keys.parse_user_value),
-        *(keys.parse_seen_value, keys.message_body, keys.message_key_of),
+        *(keys.parse_seen_value, keys.message_body, timelines.references),
     ],
 )
 @pytest.mark.parametrize("value", [b"", b"\x02" + bytes(80), b"\x00"])
@@ -156,7 +161,7 @@ def test_a_value_of_another_version_is_refused(
 @pytest.mark.parametrize("kind", [0, 7, 255])
 def test_a_timeline_row_of_an_unknown_type_is_refused(kind: int) -> None:
     with pytest.raises(keys.RowError):
-        keys.message_key_of(bytes((1, kind)) + conv + keys.position(1))
+        timelines.references(timelines.pack_run([timelines.pack_reference(kind, conv)]))
 
 
 @given(names, positions, st.text("ab👍", min_size=1, max_size=3), st.text("ab👍", min_size=1))

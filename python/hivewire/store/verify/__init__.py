@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hivewire.store import keys
+from hivewire.store import StoreCorrupt, keys
+from hivewire.store.timelines import replay
 from hivewire.store.verify.log import check_conversations, check_keys, check_messages
 from hivewire.store.verify.members import check_cursors, check_marks, check_members
 from hivewire.store.verify.report import REPORTED_PROBLEMS, Problem, Report
@@ -38,11 +39,21 @@ def verify(store: Store) -> Report:
     No place is missing or taken twice, no row refers to what is not there, what is said twice is
     said the same, and each event is in the timeline of everybody who was a member, exactly once. A
     row that cannot be read is a problem too, and ends the look at its column family.
+
+    What a crash left in `fanout` is put into timelines first, as the next start would do.
     """
     report = Report()
-    for check in _CHECKS:
+    for check in (_check_fanout, *_CHECKS):
         try:
             check(store, report)
         except (keys.RowError, msgspec.DecodeError, ValueError, KeyError, TypeError) as error:
-            report.add("row", check.__name__.removeprefix("check_"), f"unreadable: {error}")
+            name = check.__name__.lstrip("_").removeprefix("check_")
+            report.add("row", name, f"unreadable: {error}")
     return report
+
+
+def _check_fanout(store: Store, report: Report) -> None:
+    try:
+        replay(store)
+    except StoreCorrupt as error:
+        report.add("seq", "fanout", str(error))

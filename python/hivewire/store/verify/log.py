@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hivewire.store import keys
+from hivewire.store.timelines import reference_at
 from hivewire.store.verify.report import Channel
 from hivewire.store.verify.rows import (
     all_rows,
@@ -181,7 +182,6 @@ def _check_state(store: Store, report: Report, state: _State) -> None:
 
 def check_keys(store: Store, report: Report) -> None:
     """I4: a key refers to the event it made, at the place that its answer told."""
-    columns = store.columns
     for key, value in all_rows(store, "keys", report):
         user, suffix = keys.split(key)
         used = keys.parse_key_value(value)
@@ -199,6 +199,6 @@ def check_keys(store: Store, report: Report) -> None:
         if event["ts"] != used.ts or event["type"] not in MADE[used.op]:
             report.add("key", where, f"made {used.conv} n {used.n}, which is something else")
         if used.seq >= floor_of(store, user):
-            row = store.get(columns.timeline, keys.prefix(user) + keys.position(used.seq))
-            if row is None or keys.message_key_of(row) != message_key:
+            there = reference_at(store, user, used.seq)
+            if there is None or there.message_key != message_key:
                 report.add("key", where, f"was answered seq {used.seq}, which is something else")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hivewire.store import keys
+from hivewire.store.timelines import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ def head_of_conversation(store: Store, conv: str) -> int:
 def head_of_timeline(store: Store, user: str) -> int:
     """The last `seq`; one below the floor if there is no event."""
     last = store.last(store.columns.timeline, keys.prefix(user))
-    return floor_of(store, user) - 1 if last is None else keys.position_of(last[0])
+    return floor_of(store, user) - 1 if last is None else end_of(last)
 
 
 def is_direct(conv: str) -> bool:

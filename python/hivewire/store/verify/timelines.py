@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hivewire.store import keys
+from hivewire.store.timelines import references
 from hivewire.store.verify.rows import (
     all_rows,
     body_of,
@@ -17,6 +18,7 @@ from hivewire.store.verify.rows import (
 
 if TYPE_CHECKING:
     from hivewire.store import Store
+    from hivewire.store.timelines import Reference
     from hivewire.store.verify.report import Report
     from hivewire.store.verify.rows import Body
 
@@ -41,11 +43,12 @@ def check_timelines(store: Store, report: Report) -> None:
     """
     timeline = _Timeline(store, report, "")
     for key, value in all_rows(store, "timeline", report):
-        user, seq = keys.split_position(key)
+        user, start = keys.split_position(key)
         if user != timeline.user:
             timeline.end()
             timeline = _Timeline(store, report, user)
-        timeline.row(seq, value)
+        for seq, reference in enumerate(references(value), start):
+            timeline.row(seq, reference)
     timeline.end()
 
 
@@ -78,11 +81,11 @@ class _Timeline:
         self._next_seq = self._floor
         self._parts: dict[str, _Part] = {}
 
-    def row(self, seq: int, reference: bytes) -> None:
-        """One row: its place, what it refers to, and whether it belongs here."""
+    def row(self, seq: int, reference: Reference) -> None:
+        """One event: its place, what it refers to, and whether it belongs here."""
         if seq < self._floor:
-            return  # a trim was cut off by a crash: nobody reads it, the next one takes it away
-        message_key, kind = keys.message_key_of(reference), reference[1]
+            return  # in the row of the floor, or a trim was cut off by a crash: nobody reads it
+        kind, message_key = reference
         conv, n = keys.split_position(message_key)
         if seq != self._next_seq:
             self._problem("seq", f"seq {self._next_seq} is missing: the next is {seq}")

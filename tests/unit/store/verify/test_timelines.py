@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hivewire.store import keys
+from hivewire.store import keys, timelines
 from hivewire.store.verify import verify
 from tests.unit.core.driver import Driver
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def reference(conv: str, n: int, kind: int = keys.TYPE_MESSAGE) -> bytes:
-    return keys.reference(kind, at(conv, n))
+    return timelines.pack_run([timelines.pack_reference(kind, at(conv, n))])
 
 
 def put(store: Memory, user: str, seq: int, value: bytes) -> None:
@@ -25,7 +25,7 @@ def put(store: Memory, user: str, seq: int, value: bytes) -> None:
 def append(store: Memory, user: str, value: bytes) -> None:
     """One row more at the end of a timeline."""
     last = store.last(store.columns.timeline, keys.prefix(user))
-    put(store, user, 1 if last is None else keys.position_of(last[0]) + 1, value)
+    put(store, user, 1 if last is None else timelines.end_of(last) + 1, value)
 
 
 def cut(store: Memory, user: str) -> None:
