@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hivewire import app
 from hivewire.core import apply_change, listing, unread
 from hivewire.core import entries as e
 from hivewire.core.log import Log
@@ -136,6 +137,11 @@ def kept_heads_do_not_move(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Newest, "release", lambda *_: None)
 
 
+def gathered_is_not_carried_out(patch: pytest.MonkeyPatch) -> None:
+    """A start does not look at what the run before it had gathered."""
+    patch.setattr(app, "replay", lambda _: 0)
+
+
 MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], set[str]] = {
     removed_member_still_receives: {"only_receivers_have_it"},
     new_member_misses_his_joining: {"everybody_has_it"},
@@ -149,5 +155,6 @@ MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], set[str]] = {
     kept_histories_do_not_change: {"state_is_never_older", "state_is_what_happened"},
     kept_counts_do_not_change: {"unread_is_countable"},
     kept_heads_do_not_move: {"unread_is_countable"},
+    gathered_is_not_carried_out: {"answered_is_durable", "everybody_has_it"},
 }
 """By which rules each must be caught, one of them at least."""
