@@ -138,7 +138,7 @@ def load_user(store: Store, user: str, stored_cursor: int | None = None) -> User
     row = keys.UserRow(1, 0) if value is None else keys.parse_user_value(value)
     if stored_cursor is not None and stored_cursor + 1 >= row.floor:
         at, behind = (prefix + keys.position(stored_cursor + step) for step in (0, 1))
-        before, after = store.multi_get(columns.timeline, (at, behind))
+        before, after = store.multi_get(columns.timeline, [at, behind])
         # A row at the cursor that holds it alone ends there; one that began before it may not.
         is_end = stored_cursor < row.floor or (before is not None and length(before) == 1)
         if is_end and after is None:

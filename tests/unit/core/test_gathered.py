@@ -21,7 +21,7 @@ EVERYBODY = ("ann", *MEMBERS)
 @pytest.fixture(autouse=True)
 def three_are_many(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(gathered, "MANY", 3)
-    yield
+    return
 
 
 def group(cache_users: int = 8192) -> Driver:
