@@ -1,0 +1,101 @@
+"""Shapes: how many fleets there are when, and what is done to them. A shape lists stages in order."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from locust import LoadTestShape
+
+from loadtest.fleet import plugin
+from loadtest.fleet.crews import CrewFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BACK: Final = 0.98
+"""Share of all clients that counts as everybody: some are at lunch at any time."""
+PATIENCE_SECONDS: Final = 300.0
+
+
+@dataclass
+class Stage:
+    """So many fleets, until `over` says so; asked once a second."""
+
+    fleets: int
+    per_second: float
+    over: Callable[[], bool]
+
+
+class Stages(LoadTestShape):
+    """Derive from it and write `stages`, a generator of what `bring`, `hold` and `cut` give."""
+
+    abstract: ClassVar[bool] = True
+    use_common_options: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plan: Iterator[Stage] | None = None
+        self._stage: Stage | None = None
+        self._fleets = 0
+        self._per_second = 1.0
+
+    def stages(self) -> Iterator[Stage]:
+        """What happens, one after the other."""
+        raise NotImplementedError
+
+    @property
+    def run(self) -> plugin.Run:
+        """The run that is being shaped: its options, its crews."""
+        assert self.runner is not None, "Locust sets it before the first tick"
+        return plugin.run(self.runner.environment)
+
+    def bring(self, share: float, *, clients_per_second: float = 2500.0) -> Stage:
+        """Come or go until this share of all fleets is there; over when all are live."""
+        self._fleets = max(1, round(share * self.run.fleets()))
+        self._per_second = max(0.1, clients_per_second / self.run.fleet_size())
+        if self.run.crews.all:
+            self.run.begin("change")
+        return self._stay(lambda: self.run.crews.are_up(self._fleets))
+
+    def hold(self, name: str = "hold", seconds: float | None = None) -> Stage:
+        """Let them act. The phase called `hold` is the one whose speed is judged."""
+        self.run.begin(name)
+        until = time.monotonic() + (self.run.options.hold if seconds is None else seconds)
+        return self._stay(lambda: time.monotonic() >= until)
+
+    def cut(self, share: float, *, away: float = 2.0) -> Stage:
+        """Cut this share of all lines, without a word; over when they are back."""
+        crews, began = self.run.crews, time.monotonic()
+        before = crews.standing()
+        self.run.begin("cut")
+        crews.cut(share, away)
+
+        def back() -> bool:
+            seconds = time.monotonic() - began
+            if seconds < away + 1 or (
+                crews.standing() < BACK * before and seconds < PATIENCE_SECONDS
+            ):
+                return False
+            self.run.comebacks.append(seconds - away)
+            return True
+
+        return self._stay(back)
+
+    def _stay(self, over: Callable[[], bool]) -> Stage:
+        return Stage(self._fleets, self._per_second, over)
+
+    def tick(self) -> tuple[int, float] | None:
+        """What Locust asks once a second; None ends the run."""
+        if self._plan is None:
+            self._plan = iter(self.stages())
+        try:
+            if self._stage is None or self._stage.over():
+                self._stage = next(self._plan)
+        except StopIteration:
+            return None
+        except CrewFailed as failure:
+            self.run.crash = str(failure)
+            return None
+        return self._stage.fleets, self._stage.per_second
