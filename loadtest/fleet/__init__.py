@@ -1,20 +1,19 @@
 """What a scenario is made of: a class of `Fleet`, its chores marked by `every`.
 
-A scenario's file lives twice. Locust imports it and sees a user class: one Locust user is one fleet,
-some hundred clients. The processes that hold the sockets (`crew`) import it too, without Locust and
+A scenario's file lives twice. Locust imports it and sees a user class: one Locust user is one
+fleet, some hundred clients. The processes that hold the sockets (`crew`) import it too, without Locust and
 without gevent, and run its chores there. So `Fleet` is one of two classes of the same name.
 """
 
 from __future__ import annotations
 
-import os
+import sys
 
 from loadtest.fleet.chores import every
-from loadtest.fleet.wire import IN_CREW
 
-if IN_CREW in os.environ:
-    from loadtest.fleet.fleet import Fleet
+if "locust" in sys.modules:
+    from loadtest.run.user import Fleet
 else:
-    from loadtest.fleet.user import Fleet
+    from loadtest.fleet.fleet import Fleet
 
 __all__ = ["Fleet", "every"]

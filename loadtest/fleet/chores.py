@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Iterator, Sequence
 
     from loadtest.fleet.client import Client
@@ -18,7 +18,7 @@ _MARK: Final = "_every_seconds"
 def every(seconds: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Mark a method of a fleet: each client gets its turn every `seconds` on average.
 
-    The method takes the client. A plain function must not wait; a coroutine runs as a task of its own.
+    The method takes the client. A plain function must not wait; a coroutine gets its own task.
     Only clients that are live get turns.
     """
 

@@ -1,4 +1,4 @@
-"""One simulated client: a line, a timeline that is checked event by event, and what it is asked to do.
+"""One simulated client: a line, a timeline checked event by event, and what it is asked to do.
 
 Nothing in here waits but `come` and `ask`; a line at rest costs no task and no timer.
 """
@@ -10,11 +10,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
-
 from loadtest.fleet import lines
 from loadtest.fleet.ledger import Reader
 from loadtest.fleet.objects import PING, PONG, Event, Page, Said, decode, encode
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -95,7 +94,7 @@ class Client(WSListener):
     # -- what a scenario asks of it ----------------------------------------------------------------
 
     def send(self, to: Client | str, text: str = "x" * 64) -> None:
-        """Say something to another client or into a group or channel; answer and delivery are timed.
+        """Say something to another client, a group or a channel; answer and delivery are timed.
 
         A client that is not live says nothing.
         """
@@ -132,8 +131,8 @@ class Client(WSListener):
             self._transport.disconnect(graceful=False)
             self._fleet.comes_back(self, away)
 
-    async def ask(self, op: str, **fields: Any) -> Said:
-        """Give any command and wait for its answer. Raises Refused on an error, or without a line."""
+    async def ask(self, op: str, **fields: Any) -> Said:  # noqa: ANN401 - any command of the protocol
+        """Give any command and wait for its answer. Raises Refused on an error or without a line."""
         asked = monotonic()
         said = await self._command({"op": op, **fields})
         if said.op == "error":
@@ -152,9 +151,10 @@ class Client(WSListener):
     # -- the line ----------------------------------------------------------------------------------
 
     async def come(self) -> None:
-        """Connect and catch up until live. Raises OSError, or Refused, when that did not succeed."""
+        """Connect and catch up until live. Raises OSError or Refused where that did not succeed."""
         began = monotonic()
         fleet = self._fleet
+        self._give_up()
         await lines.dial(fleet.target.url, self.number, lambda: self)
         again = bool(self._epoch)
         try:
@@ -219,8 +219,16 @@ class Client(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The line is gone, by whomever."""
-        if transport is not self._transport:
-            return
+        if transport is self._transport:
+            self._gone(transport)
+
+    def _give_up(self) -> None:
+        """A line that is still closing when the next one is due: nobody waits for it."""
+        if (transport := self._transport) is not None:
+            self._gone(transport)
+            transport.disconnect(graceful=False)
+
+    def _gone(self, transport: WSTransport) -> None:
         self._transport = None
         up, self._up, self.live = self._up, False, False
         for answer in (self._asked or {}).values():
@@ -239,6 +247,9 @@ class Client(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """One frame: one object."""
+        if transport is not self._transport:
+            # Of a line that was given up, and that a new one has taken the place of.
+            return
         if frame.msg_type == WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code(), frame.get_close_message())
             transport.disconnect()

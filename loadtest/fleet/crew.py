@@ -1,6 +1,7 @@
-"""A process that holds sockets: `python -m loadtest.fleet.crew FD` does what the other end of FD says.
+"""A process that holds sockets: `python -m loadtest.fleet.crew FD` obeys the other end of FD.
 
-It has a file table, an event loop and a core's worth of its own, free of gevent. It ends with its parent.
+It has a file table, an event loop and an interpreter of its own, free of gevent. It ends with its
+parent.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
-
 from loadtest.fleet import wire
 from loadtest.fleet.tally import Tally
 
@@ -62,9 +62,9 @@ class Crew:
                 self._gate = asyncio.Semaphore(target.openings)
             case wire.Enlist():
                 self._begin(self._enlist(order), order.fleet)
-            case wire.Cut(share, away):
+            case wire.Cut():
                 for fleet in self._fleets.values():
-                    fleet.cut(share, away)
+                    fleet.cut(order.share, order.away, order.spread)
             case wire.Settle(seconds, number):
                 for each in self._fleets if number < 0 else [number]:
                     self._begin(self._settle(each, seconds), each)
@@ -147,7 +147,7 @@ def _scenario(path: str, name: str) -> type[Fleet]:
 
 async def _main(descriptor: int) -> None:
     pipe = socket.socket(fileno=descriptor)
-    pipe.setblocking(False)
+    pipe.setblocking(False)  # noqa: FBT003 - the only way to say it
     reader, writer = await asyncio.open_connection(sock=pipe)
     await Crew(reader, writer).run()
 

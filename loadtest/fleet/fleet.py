@@ -1,4 +1,4 @@
-"""A fleet as the process with its sockets sees it: clients that come, act, settle and are checked."""
+"""A fleet where its sockets are: clients that come, act, settle and are checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from loadtest.fleet.client import Client, Refused
 from loadtest.fleet.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from loadtest.fleet.objects import Said
     from loadtest.fleet.tally import Tally
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TICK_SECONDS: Final = 0.05
 ACK_SECONDS: Final = 2.0
 PRUNE_SECONDS: Final = 30.0
+END_SECONDS: Final = 20.0
 LOOK_SECONDS: Final = 0.25
 BACKOFF_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
 """How long the next attempt waits at most; the time itself is drawn evenly (full jitter)."""
@@ -39,7 +40,13 @@ class Fleet:
     size: ClassVar[int] = 500
 
     def __init__(
-        self, number: int, first: int, size: int, target: Target, tally: Tally, gate: asyncio.Semaphore
+        self,
+        number: int,
+        first: int,
+        size: int,
+        target: Target,
+        tally: Tally,
+        gate: asyncio.Semaphore,
     ) -> None:
         self.target = target
         self.tally = tally
@@ -86,7 +93,7 @@ class Fleet:
         return said.conv
 
     async def groups(self, size: int) -> list[str]:
-        """Split all clients into groups of this size, in order: client `i` is in number `i // size`."""
+        """Split all clients into groups of this size: client `i` is in group `i // size`."""
         parts = [self.clients[at : at + size] for at in range(0, len(self.clients), size)]
         return [await self.group(part) for part in parts]
 
@@ -115,7 +122,7 @@ class Fleet:
             then = now
 
     async def sweep(self) -> None:
-        """Acknowledge what came in, and forget what everybody has; for as long as the fleet lives."""
+        """Acknowledge what came in and forget what everybody has, for as long as the fleet lives."""
         pruned = monotonic()
         while True:
             await asyncio.sleep(ACK_SECONDS * self.rng.uniform(0.8, 1.2))
@@ -129,10 +136,10 @@ class Fleet:
         for client in waiting:
             client.acknowledge()
 
-    def cut(self, share: float, away: float) -> None:
-        """Cut a share of all lines."""
+    def cut(self, share: float, away: float, spread: float) -> None:
+        """Cut a share of all lines; each comes back when its own time has come (full jitter)."""
         for client in self.rng.sample(self.clients, round(share * len(self.clients))):
-            client.cut(away)
+            client.cut(away + self.rng.uniform(0, spread))
 
     async def settle(self, seconds: float) -> float:
         """Stop acting, bring everybody back, wait until all have all, check; how long it took."""
@@ -141,15 +148,20 @@ class Fleet:
         for client in list(self._returns):
             self.comes_back(client, 0)
         began = monotonic()
-        while monotonic() < began + seconds and not self._quiet():
-            await asyncio.sleep(LOOK_SECONDS)
+        await self._until(self._quiet, seconds)
         for client in self.clients:
             client.ask_head()
-        while monotonic() < began + seconds and not all(client.told for client in self.clients):
-            await asyncio.sleep(LOOK_SECONDS)
+        await self._until(lambda: all(client.told for client in self.clients), seconds)
         self._acknowledge()
         self._judge()
         return monotonic() - began
+
+    async def _until(self, reached: Callable[[], bool], seconds: float) -> None:
+        """Look now and then; give up after so many seconds."""
+        deadline = monotonic() + seconds
+        # What is waited for is the sum of what many lines do, so none of them can tell.
+        while monotonic() < deadline and not reached():  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _quiet(self) -> bool:
         return (
@@ -191,8 +203,7 @@ class Fleet:
             handle.cancel()
         for client in self.clients:
             client.end()
-        while self.standing:
-            await asyncio.sleep(TICK_SECONDS)
+        await self._until(lambda: not self.standing, END_SECONDS)
 
     # -- what its clients tell it ------------------------------------------------------------------
 
@@ -224,7 +235,7 @@ class Fleet:
         return sum(client.live and client.heard < since for client in self.clients)
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run something beside; a line that ends under it, or a refusal, ends it (and is counted)."""
+        """Run something beside; a line that ends under it, or a refusal, ends it and is counted."""
         task = asyncio.get_running_loop().create_task(self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -264,6 +275,8 @@ class Fleet:
     async def _bring(self, client: Client) -> None:
         """Connect, at most so many at a time; back off after a failure."""
         for ceiling in BACKOFF_SECONDS:
+            if self._going_down:
+                return
             try:
                 async with self._gate:
                     await client.come()

@@ -1,8 +1,8 @@
 """The exact checker, cheap enough for every event of every client.
 
 A `Book` knows what stands at each place of one conversation, a `Reader` how far one client got. A
-client's timeline must be 1, 2, 3 … in `seq` and, conversation by conversation, in `n`; at each place
-all must see the same message, and each sender's messages stand in the order in which he sent them.
+client's timeline must be 1, 2, 3 … in `seq` and, conversation by conversation, in `n`; at each
+place all must see the same message, and each sender's messages stand in the order in which he sent them.
 No sockets and no clock in here.
 """
 

@@ -34,7 +34,7 @@ class Tally:
         self.failures[name, why] += 1
 
     def fault(self, kind: str, words: str, times: int = 1) -> None:
-        """The node broke a promise: `lost`, `twice`, `order`, `wrong`, …"""
+        """The node broke a promise: `lost`, `twice`, `order`, `wrong` and so on."""
         self.counts[f"fault {kind}"] += times
         if self._told < EXAMPLES:
             self._told += 1

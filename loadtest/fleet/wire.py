@@ -9,8 +9,6 @@ from typing import Final
 
 import msgspec
 
-IN_CREW: Final = "HIVEWIRE_LOAD_CREW"
-"""Set in the environment of the processes that hold sockets."""
 PREFIX_BYTES: Final = 4
 
 
@@ -46,10 +44,11 @@ class Enlist(msgspec.Struct, tag=True, frozen=True):
 
 
 class Cut(msgspec.Struct, tag=True, frozen=True):
-    """Cut a share of all lines without a word; they come back after `away` seconds."""
+    """Cut a share of all lines without a word, each for `away` + 0…`spread` seconds."""
 
     share: float
     away: float
+    spread: float
 
 
 class Settle(msgspec.Struct, tag=True, frozen=True):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadtest.fleet.stages import Stages
+from loadtest.run.stages import Stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadtest.fleet.stages import Stage
+    from loadtest.run.stages import Stage
 
 
 class Ramp(Stages):

@@ -1,4 +1,4 @@
-"""The node under load: a process of our own in a temporary directory, or somebody's by its address."""
+"""The node under load: a process of our own in a temporary directory, or one that runs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def probe(api: str | None) -> Probe:
 
 
 class Node:
-    """`hivewire serve` with room for `connections`, with rate limits that no simulated person meets."""
+    """`hivewire serve` with room for `connections`; all else as it is by default."""
 
     def __init__(self, connections: int) -> None:
         self.secret = secrets.token_hex(32)

@@ -1,7 +1,7 @@
 """Reports of the crews into Locust's statistics.
 
-Locust's `request` event is not fired for each message: at ten thousand deliveries a second that alone
-would take a core. Reports are merged as Locust merges those of its own workers.
+Locust's `request` event is not fired for each message: at ten thousand deliveries a second that
+alone would take a core. Reports are merged as Locust merges those of its own workers.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from locust.stats import RequestStats, StatsEntry, StatsEntryDict
-
 from loadtest.fleet.histogram import middle
+from locust.stats import RequestStats, StatsEntry, StatsEntryDict
 
 if TYPE_CHECKING:
     from loadtest.fleet.wire import Report

@@ -1,21 +1,22 @@
-"""Shapes: how many fleets there are when, and what is done to them. A shape lists stages in order."""
+"""Shapes: how many fleets there are, and what is done to them, as a list of stages."""
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from loadtest.run import plugin
+from loadtest.run.crews import CrewFailed
 from locust import LoadTestShape
-
-from loadtest.fleet import plugin
-from loadtest.fleet.crews import CrewFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BACK: Final = 0.98
 """Share of all clients that counts as everybody: some are at lunch at any time."""
+CALM_SECONDS: Final = 2.0
 PATIENCE_SECONDS: Final = 300.0
 
 
@@ -57,7 +58,14 @@ class Stages(LoadTestShape):
         self._per_second = max(0.1, clients_per_second / self.run.fleet_size())
         if self.run.crews.all:
             self.run.begin("change")
-        return self._stay(lambda: self.run.crews.are_up(self._fleets))
+        crews, fleets, since = self.run.crews, self._fleets, [math.inf]
+
+        def there() -> bool:
+            # The crews' last reports about coming up belong to this phase.
+            since[0] = min(since[0], time.monotonic()) if crews.are_up(fleets) else math.inf
+            return time.monotonic() >= since[0] + CALM_SECONDS
+
+        return self._stay(there)
 
     def hold(self, name: str = "hold", seconds: float | None = None) -> Stage:
         """Let them act. The phase called `hold` is the one whose speed is judged."""
@@ -65,20 +73,22 @@ class Stages(LoadTestShape):
         until = time.monotonic() + (self.run.options.hold if seconds is None else seconds)
         return self._stay(lambda: time.monotonic() >= until)
 
-    def cut(self, share: float, *, away: float = 2.0) -> Stage:
-        """Cut this share of all lines, without a word; over when they are back."""
+    def cut(self, share: float, *, away: float = 1.0, spread: float = 2.0) -> Stage:
+        """Cut this share of all lines, without a word; over when they are back.
+
+        Each comes back after `away` seconds and a random part of `spread`.
+        """
         crews, began = self.run.crews, time.monotonic()
         before = crews.standing()
         self.run.begin("cut")
-        crews.cut(share, away)
+        crews.cut(share, away, spread)
 
         def back() -> bool:
             seconds = time.monotonic() - began
-            if seconds < away + 1 or (
-                crews.standing() < BACK * before and seconds < PATIENCE_SECONDS
-            ):
+            away_yet = seconds < away + spread or crews.standing() < BACK * before
+            if away_yet and seconds < PATIENCE_SECONDS:
                 return False
-            self.run.comebacks.append(seconds - away)
+            self.run.comebacks.append(seconds)
             return True
 
         return self._stay(back)

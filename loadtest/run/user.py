@@ -6,10 +6,8 @@ import inspect
 from typing import ClassVar
 
 import gevent
+from loadtest.run import plugin
 from locust import User, constant
-
-from loadtest.fleet import plugin
-
 
 
 def _stay(user: User) -> None:

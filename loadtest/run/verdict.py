@@ -15,7 +15,7 @@ from loadtest.fleet.histogram import Buckets, percentile
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from loadtest.fleet.plugin import Phase, Run
+    from loadtest.run.plugin import Phase, Run
 
 HOLD: Final = "hold"
 """The phase in which speed is judged: all are there, nobody is cut."""
@@ -29,7 +29,16 @@ PROMISES: Final = {
     "presence": "people who do not show as online in the end",
     "reset": "timelines that began anew",
 }
-SHOWN: Final = ("connect", "come back", "answer", "delivery", "sync", "watch", "open", "group.create")
+SHOWN: Final = (
+    "connect",
+    "come back",
+    "answer",
+    "delivery",
+    "sync",
+    "watch",
+    "open",
+    "group.create",
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,9 @@ class Verdict:
 
     def at_most(self, name: str, found: float, limit: float, unit: str) -> None:
         """Add a criterion: not more than this."""
-        words = f"{found:,.0f} {unit}" if found >= 100 else f"{found:.3g} {unit}"
-        self.criteria.append(Criterion(name, f"≤ {limit:g} {unit}", words, met=found <= limit))
+        words = f"{found:,.0f}" if found >= 100 or found == int(found) else f"{found:.3g}"
+        wanted = f"≤ {limit:g} {unit}".strip()
+        self.criteria.append(Criterion(name, wanted, f"{words} {unit}".strip(), met=found <= limit))
 
     def at_least(self, name: str, found: int, least: int) -> None:
         """Add a criterion: not fewer than this."""
@@ -84,7 +94,8 @@ class Verdict:
         lines = [f"# Load: {'passed' if self.passed else 'FAILED'}", ""]
         lines += ["| | criterion | wanted | found |", "|---|---|---|---|"]
         lines += [
-            f"| {'✓' if c.met else '✗'} | {c.name} | {c.wanted} | {c.found} |" for c in self.criteria
+            f"| {'✓' if c.met else '✗'} | {c.name} | {c.wanted} | {c.found} |"
+            for c in self.criteria
         ]
         lines += ["", "| figure | |", "|---|---|"]
         lines += [f"| {name} | {value} |" for name, value in self.figures.items()]
@@ -101,9 +112,13 @@ def judge(run: Run) -> Verdict:
         verdict.criteria.append(Criterion("the run went through", "yes", run.crash, met=False))
     _promises(verdict, run)
     _presence(verdict, run)
-    hold = next((phase for phase in run.phases if phase.name == HOLD), run.phases[0])
+    holds = [phase for phase in run.phases if phase.name == HOLD] or run.phases[:1]
+    hold = holds[-1]
     _speed(verdict, run, hold)
     _needs(verdict, run, hold)
+    if len(holds) > 1 and run.api is not None:
+        growth = hold.ended.resident / max(holds[0].ended.resident, 1)
+        verdict.at_most("node: memory, last hold to first", growth, run.options.max_growth, "times")
     _generator(verdict, run, hold)
     _figures(verdict, run)
     return verdict
@@ -114,7 +129,9 @@ def _promises(verdict: Verdict, run: Run) -> None:
     for kind, name in PROMISES.items():
         verdict.at_most(name, counts[f"fault {kind}"], 0, "")
     failures = run.crews.books.failures
-    words = "; ".join(f"{name}: {why} × {n}" for (name, why), n in failures.most_common(3)) or "0"
+    words = (
+        "; ".join(f"{name}: {why} {n} times" for (name, why), n in failures.most_common(3)) or "0"
+    )
     verdict.criteria.append(Criterion("refusals, lines that broke", "0", words, met=not failures))
     verdict.at_least("answered sends", counts["answered"], run.options.min_answered)
     verdict.at_least("deliveries", counts["delivered"], run.options.min_answered)
@@ -122,8 +139,9 @@ def _promises(verdict: Verdict, run: Run) -> None:
 
 def _presence(verdict: Verdict, run: Run) -> None:
     settled = next((p for p in run.phases if p.name == "settle"), run.phases[-1])
-    wanted = max(run.options.connections, settled.wanted)
-    verdict.at_least("connected in the end", settled.standing, wanted)
+    most = max(phase.wanted for phase in run.phases)
+    verdict.at_least("clients that came", most, run.options.connections)
+    verdict.at_least("connected in the end", settled.standing, settled.wanted)
     silent = max(phase.silent for phase in run.phases)
     verdict.at_most("clients that missed a heartbeat", silent, 0, "")
     for seconds in run.comebacks:
@@ -160,7 +178,9 @@ def _needs(verdict: Verdict, run: Run, hold: Phase) -> None:
 def _generator(verdict: Verdict, run: Run, hold: Phase) -> None:
     lag = run.crews.books.samples.get((hold.name, "loop lag"), Counter())
     share = 100 * hold.crew_share
-    verdict.at_most("generator: lag p99", percentile(lag, 0.99) / 1000, run.options.max_lag_p99, "ms")
+    verdict.at_most(
+        "generator: lag p99", percentile(lag, 0.99) / 1000, run.options.max_lag_p99, "ms"
+    )
     verdict.at_most("generator: busiest, of a core", share, run.options.max_crew_cpu, "%")
 
 
@@ -183,7 +203,9 @@ def _figures(verdict: Verdict, run: Run) -> None:
 
 def _stretch(phase: Phase) -> str:
     seconds = max(phase.ended.at - phase.began.at, 1e-9)
-    words = f"{seconds:.1f} s, {phase.standing:,} connected, generator {phase.crew_share:.0%} of a core"
+    words = (
+        f"{seconds:.1f} s, {phase.standing:,} connected, generator {phase.crew_share:.0%} of a core"
+    )
     if phase.ended.cpu:
         share = (phase.ended.cpu - phase.began.cpu) / seconds
         words += f", node {share:.0%} of a core, {phase.ended.resident / 2**20:,.0f} MiB"

@@ -10,28 +10,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
+from loadtest.fleet.wire import Report, Target
+from loadtest.run import charts, options
+from loadtest.run.crews import Crews
+from loadtest.run.node import Node, NodeFailed, Probe, probe
+from loadtest.run.verdict import judge
 from locust import events
 from locust.runners import MasterRunner
 
-from loadtest.fleet import charts, options
-from loadtest.fleet.crews import Crews
-from loadtest.fleet.node import Node, NodeFailed, Probe, probe
-from loadtest.fleet.verdict import judge
-from loadtest.fleet.wire import Report, Target
-
 if TYPE_CHECKING:
+    from loadtest.run.verdict import Verdict
     from locust.env import Environment
-
-    from loadtest.fleet.verdict import Verdict
 
 LOG: Final = logging.getLogger("hivewire.load")
 BYE_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.25
 
 
 @dataclass
 class Phase:
-    """One stretch of a run: when it began and ended, and what the node and the crews needed by then."""
+    """One stretch of a run: what the node and the crews needed when it began and when it ended."""
 
     name: str
     began: Probe
@@ -50,6 +49,8 @@ class Run:
         self.environment = environment
         self.options = environment.parsed_options
         self.ending = False
+        # A fleet that goes settles first: Locust must wait for that.
+        environment.stop_timeout = environment.stop_timeout or self.options.settle + STOP_SECONDS
         self.phases: list[Phase] = []
         self.comebacks: list[float] = []
         self.drained: tuple[int, float] | None = None
@@ -116,9 +117,13 @@ class Run:
     def _close(self, phase: Phase) -> None:
         phase.ended = probe(self.api)
         seconds = max(phase.ended.at - phase.began.at, 1e-9)
-        phase.crew_share = max(
-            (c.cpu - phase.crew_cpu.get(c.process.pid, 0.0) for c in self.crews.all), default=0.0
-        ) / seconds
+        phase.crew_share = (
+            max(
+                (c.cpu - phase.crew_cpu.get(c.process.pid, 0.0) for c in self.crews.all),
+                default=0.0,
+            )
+            / seconds
+        )
         phase.standing, phase.wanted = self.crews.standing(), self.crews.wanted()
         phase.silent = sum(crew.silent for crew in self.crews.all)
 

@@ -1,4 +1,4 @@
-"""Locust's end of the processes that hold sockets: starts them, spreads fleets, adds up what they tell."""
+"""Locust's end of the processes with the sockets: starts them, spreads fleets, adds up news."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
-
 from loadtest.fleet import wire
-from loadtest.fleet.histogram import Buckets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from loadtest.fleet.histogram import Buckets
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOCKETS_EACH: Final = 13_000
@@ -113,12 +113,14 @@ class Crews:
     def are_up(self, fleets: int) -> bool:
         """Whether just so many fleets are there, with all their clients."""
         self._raise_failure()
-        return len(self._where) == fleets and all(self._up[number].is_set() for number in self._where)
+        return len(self._where) == fleets and all(
+            self._up[number].is_set() for number in self._where
+        )
 
-    def cut(self, share: float, away: float) -> None:
-        """Cut a share of all lines."""
+    def cut(self, share: float, away: float, spread: float) -> None:
+        """Cut a share of all lines; each comes back after `away` + 0…`spread` seconds."""
         for crew in self.all:
-            self._send(crew, wire.Cut(share, away))
+            self._send(crew, wire.Cut(share, away, spread))
 
     def settle(self, number: int, seconds: float = 60.0) -> None:
         """Have one fleet settle, and wait for it."""
@@ -157,7 +159,7 @@ class Crews:
         process = subprocess.Popen(
             [sys.executable, "-m", "loadtest.fleet.crew", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env=os.environ | {wire.IN_CREW: "1", "PYTHONPATH": path},
+            env=os.environ | {"PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
         )
         theirs.close()
