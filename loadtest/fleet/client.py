@@ -131,8 +131,8 @@ class Client(WSListener):
             self._transport.disconnect(graceful=False)
             self._fleet.comes_back(self, away)
 
-    async def ask(self, op: str, **fields: Any) -> Said:  # noqa: ANN401 - any command of the protocol
-        """Give any command and wait for its answer. Raises Refused on an error or without a line."""
+    async def ask(self, op: str, **fields: object) -> Said:
+        """Give a command and wait for its answer. Raises Refused on an error or without a line."""
         asked = monotonic()
         said = await self._command({"op": op, **fields})
         if said.op == "error":

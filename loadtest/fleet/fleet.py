@@ -122,7 +122,7 @@ class Fleet:
             then = now
 
     async def sweep(self) -> None:
-        """Acknowledge what came in and forget what everybody has, for as long as the fleet lives."""
+        """Acknowledge what came in and forget what all have, for as long as the fleet lives."""
         pruned = monotonic()
         while True:
             await asyncio.sleep(ACK_SECONDS * self.rng.uniform(0.8, 1.2))

@@ -2,8 +2,8 @@
 
 A `Book` knows what stands at each place of one conversation, a `Reader` how far one client got. A
 client's timeline must be 1, 2, 3 … in `seq` and, conversation by conversation, in `n`; at each
-place all must see the same message, and each sender's messages stand in the order in which he sent them.
-No sockets and no clock in here.
+place all must see the same message, and each sender's messages stand in the order in which he sent
+them. No sockets and no clock in here.
 """
 
 from __future__ import annotations
