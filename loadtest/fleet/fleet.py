@@ -64,6 +64,7 @@ class Fleet:
         self._quiet_seconds = 60.0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._returns: dict[Client, asyncio.TimerHandle] = {}
+        self._coming: set[Client] = set()
         self._delays: dict[Client, float] = {}
         self._playing: asyncio.Task[None] | None = None
         self._going_down = False
@@ -257,9 +258,10 @@ class Fleet:
         if ours:
             return
         client.away = True
-        if not self._going_down:
-            self.tally.fail("line", f"ended by the node: {why}")
-            self.comes_back(client, self.rng.uniform(0, 1) if delay is None else delay)
+        if self._going_down:
+            return
+        self.tally.fail("line", f"ended by the node: {why}")
+        self.comes_back(client, self.rng.uniform(0, 1) if delay is None else delay)
 
     def comes_back(self, client: Client, after: float) -> None:
         """Have a client dial again after so many seconds."""
@@ -273,7 +275,16 @@ class Fleet:
         self.spawn(self._bring(client))
 
     async def _bring(self, client: Client) -> None:
-        """Connect, at most so many at a time; back off after a failure."""
+        """Connect, unless that is under way already."""
+        if client not in self._coming:
+            self._coming.add(client)
+            try:
+                await self._attempt(client)
+            finally:
+                self._coming.discard(client)
+
+    async def _attempt(self, client: Client) -> None:
+        """At most so many clients at a time; back off after a failure."""
         for ceiling in BACKOFF_SECONDS:
             if self._going_down:
                 return
@@ -287,5 +298,8 @@ class Fleet:
                 self.tally.fail("connect", str(error) or type(error).__name__)
                 wait = self.rng.uniform(0, ceiling)
             else:
-                return
+                # It may have been cut in the very moment in which all was done.
+                if client.live:
+                    return
+                wait = self.rng.uniform(0, ceiling)
             await asyncio.sleep(wait)
