@@ -54,6 +54,15 @@ def probe(api: str | None) -> Probe:
     )
 
 
+def kernel_bytes() -> int:
+    """What the kernel's own objects take on this machine, sockets among them."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        name, _, kilobytes = line.partition(":")
+        if name == "Slab":
+            return int(kilobytes.split()[0]) * 1024
+    return 0
+
+
 class Node:
     """`hivewire serve` with room for `connections`; all else as it is by default."""
 

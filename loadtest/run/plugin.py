@@ -13,7 +13,7 @@ import gevent
 from loadtest.fleet.wire import Report, Target
 from loadtest.run import charts, options
 from loadtest.run.crews import Crews
-from loadtest.run.node import Node, NodeFailed, Probe, probe
+from loadtest.run.node import Node, NodeFailed, Probe, kernel_bytes, probe
 from loadtest.run.verdict import judge
 from locust import events
 from locust.runners import MasterRunner
@@ -40,6 +40,7 @@ class Phase:
     standing: int = 0
     wanted: int = 0
     silent: int = 0
+    kernel: int = 0
 
 
 class Run:
@@ -59,6 +60,7 @@ class Run:
         self.node = None if environment.host else Node(self._planned())
         self.api = self.node.api if self.node else self.options.api or None
         self.at_rest = probe(self.api)
+        self.kernel_at_rest = kernel_bytes()
         self.crews = Crews(self._target(), self._heard, self._processes())
         self.begin("ramp")
 
@@ -125,6 +127,7 @@ class Run:
             / seconds
         )
         phase.standing, phase.wanted = self.crews.standing(), self.crews.wanted()
+        phase.kernel = kernel_bytes()
         phase.silent = sum(crew.silent for crew in self.crews.all)
 
     def finish(self) -> None:

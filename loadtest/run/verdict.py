@@ -121,6 +121,9 @@ def judge(run: Run) -> Verdict:
         verdict.at_most("node: memory, last hold to first", growth, run.options.max_growth, "times")
     _generator(verdict, run, hold)
     _figures(verdict, run)
+    if run.node is not None and hold.standing:
+        kernel = (hold.kernel - run.kernel_at_rest) / hold.standing / 1024
+        verdict.figures["kernel memory, both ends"] = f"{kernel:.1f} KiB a connection"
     return verdict
 
 
