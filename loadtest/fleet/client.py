@@ -51,6 +51,7 @@ class Client(WSListener):
         "_epoch",
         "_fleet",
         "_ids",
+        "_opening",
         "_repair",
         "_serial",
         "_ticket",
@@ -84,6 +85,7 @@ class Client(WSListener):
         self.shows: dict[str, str] | None = None
         self._transport: WSTransport | None = None
         self._ids = 0
+        self._opening: dict[int, str] | None = None
         self._serial = 0
         self._epoch = ""
         self._ticket = ""
@@ -143,10 +145,9 @@ class Client(WSListener):
 
     async def open(self, conv: str) -> None:
         """Get everything of a channel pushed, and fetch what came while the line was gone."""
-        said = await self.ask("open", conv=conv)
-        self.reader.opened(conv, said.head)
-        if self.reader.places[conv] < said.head:
-            self._fetch(conv, said.head)
+        # Told to `_on_ok` beforehand: pushes may follow the answer in the same bytes.
+        self._opening = (self._opening or {}) | {self._ids + 1: conv}
+        await self.ask("open", conv=conv)
 
     # -- the line ----------------------------------------------------------------------------------
 
@@ -178,22 +179,26 @@ class Client(WSListener):
         )
         if said.op == "error":
             raise Refused(f"connect: {said.code} {said.message}")
-        self._connected(said, again=again)
-        if said.page is not None:
-            self._page(said.page)
         while not self.live:
-            answer = await self.ask("sync", after=self.reader.seq, limit=PAGE_EVENTS)
-            self._page(Page(answer.events, answer.next, answer.done))
+            await self.ask("sync", after=self.reader.seq, limit=PAGE_EVENTS)
 
-    def _connected(self, said: Said, *, again: bool) -> None:
+    def _on_connected(self, said: Said) -> None:
+        # Here and not where it is waited for: pushes may follow in the same bytes.
         if said.reset:
             self._fleet.tally.fault("reset", f"{self.user} at {self.reader.seq}")
-        if not again or said.reset:
+        if not self._epoch or said.reset:
             self.reader.seq = self.acked = said.cursor
         self._epoch = self._fleet.welcome(said)
         self._ticket = said.ticket
         self.away, self._up = False, True
         self.live = said.head == self.reader.seq
+        if said.page is not None:
+            self._page(said.page)
+        self._on_answer(said)
+
+    def _on_page(self, said: Said) -> None:
+        self._page(Page(said.events, said.next, said.done))
+        self._on_answer(said)
 
     def _page(self, page: Page) -> None:
         for event in page.events:
@@ -235,6 +240,7 @@ class Client(WSListener):
             if not answer.done():
                 answer.set_exception(ConnectionResetError("the line ended"))
         self._asked = None
+        self._opening = None
         self._repair = None
         if up:
             self._fleet.gone(self, ours=self.away, why=self._why(transport))
@@ -329,6 +335,15 @@ class Client(WSListener):
             self._on_answer(said)
         else:
             self._fleet.tally.fail("error", f"{said.code}: {said.message}")
+
+    def _on_ok(self, said: Said) -> None:
+        conv = (self._opening or {}).pop(said.id, None)
+        if conv is not None:
+            self._opening = self._opening or None
+            self.reader.opened(conv, said.head)
+            if self.reader.places[conv] < said.head:
+                self._fetch(conv, said.head)
+        self._on_answer(said)
 
     def _on_answer(self, said: Said) -> None:
         answer = (self._asked or {}).pop(said.id, None)
@@ -434,6 +449,9 @@ class Client(WSListener):
 
 
 _HANDLERS: Final[dict[str, Callable[[Client, Said], None]]] = {
+    "connected": Client._on_connected,  # noqa: SLF001
+    "page": Client._on_page,  # noqa: SLF001
+    "ok": Client._on_ok,  # noqa: SLF001
     "event": Client._on_event,  # noqa: SLF001 - the table of this class
     "sent": Client._on_sent,  # noqa: SLF001
     "channel_event": Client._on_channel_event,  # noqa: SLF001

@@ -275,8 +275,8 @@ class Fleet:
         self.spawn(self._bring(client))
 
     async def _bring(self, client: Client) -> None:
-        """Connect, unless that is under way already."""
-        if client not in self._coming:
+        """Connect, unless that is under way already or done."""
+        if client not in self._coming and not client.live:
             self._coming.add(client)
             try:
                 await self._attempt(client)
@@ -286,7 +286,8 @@ class Fleet:
     async def _attempt(self, client: Client) -> None:
         """At most so many clients at a time; back off after a failure."""
         for ceiling in BACKOFF_SECONDS:
-            if self._going_down:
+            if self._going_down or client in self._returns:
+                # Who left again while he came has his time to return already.
                 return
             try:
                 async with self._gate:
