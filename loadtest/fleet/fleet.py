@@ -296,6 +296,10 @@ class Fleet:
                 self.tally.counts["turned away"] += 1
                 wait = away.seconds + self.rng.uniform(0, ceiling)
             except (OSError, Refused) as error:
+                if client in self._returns:
+                    # Our own doing: it was cut, or left, before it was all there.
+                    self.tally.counts["cut short"] += 1
+                    continue
                 self.tally.fail("connect", str(error) or type(error).__name__)
                 wait = self.rng.uniform(0, ceiling)
             else:
