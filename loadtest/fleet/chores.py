@@ -32,7 +32,7 @@ def every(seconds: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 class Chores:
     """All chores of one fleet; `due` says whose turn it is."""
 
-    def __init__(self, fleet: object, rng: random.Random) -> None:
+    def __init__(self, fleet: object, rng: random.Random, pace: float = 1.0) -> None:
         self._rng = rng
         self._owed: dict[Callable[[Client], Any], float] = {}
         self._seconds: dict[Callable[[Client], Any], float] = {}
@@ -41,7 +41,7 @@ class Chores:
             if seconds is not None:
                 method = getattr(fleet, name)
                 # A random part of a turn: fleets that start together must not act together.
-                self._owed[method], self._seconds[method] = rng.random(), seconds
+                self._owed[method], self._seconds[method] = rng.random(), seconds / pace
 
     def due(
         self, clients: Sequence[Client], elapsed: float

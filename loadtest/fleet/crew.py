@@ -105,7 +105,8 @@ class Crew:
 
     def _report_now(self) -> None:
         standing = sum(fleet.standing for fleet in self._fleets.values())
-        self._tell(self._tally.take(standing=standing, silent=self._silent))
+        gone = sum(len(fleet.cut_off) for fleet in self._fleets.values())
+        self._tell(self._tally.take(standing=standing, silent=self._silent, gone=gone))
 
     async def _watch_lag(self) -> None:
         while True:

@@ -53,6 +53,7 @@ class Fleet:
         self.ledger = Ledger(tally)
         self.rng = random.Random(f"{target.run} {number}")
         self.acks: set[Client] = set()
+        self.cut_off: set[Client] = set()
         self.standing = 0
         self.number = number
         self.clients: Sequence[Client] = [
@@ -112,7 +113,7 @@ class Fleet:
         self._playing = asyncio.get_running_loop().create_task(self._play())
 
     async def _play(self) -> None:
-        chores, then = Chores(self, self.rng), monotonic()
+        chores, then = Chores(self, self.rng, self.target.pace), monotonic()
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = monotonic()
@@ -139,7 +140,11 @@ class Fleet:
 
     def cut(self, share: float, away: float, spread: float) -> None:
         """Cut a share of all lines; each comes back when its own time has come (full jitter)."""
-        for client in self.rng.sample(self.clients, round(share * len(self.clients))):
+        chosen = self.rng.sample(self.clients, round(share * len(self.clients)))
+        # Who is off the line anyway has nothing to lose.
+        here = [client for client in chosen if not client.away]
+        self.cut_off.update(here)
+        for client in here:
             client.cut(away + self.rng.uniform(0, spread))
 
     async def settle(self, seconds: float) -> float:
@@ -305,6 +310,7 @@ class Fleet:
             else:
                 # It may have been cut in the very moment in which all was done.
                 if client.live:
+                    self.cut_off.discard(client)
                     return
                 wait = self.rng.uniform(0, ceiling)
             await asyncio.sleep(wait)

@@ -40,7 +40,7 @@ class Tally:
             self._told += 1
             self._examples.append(f"{kind}: {words}")
 
-    def take(self, *, standing: int, silent: int) -> Report:
+    def take(self, *, standing: int, silent: int, gone: int) -> Report:
         """Everything since the last time; counting begins anew."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         report = Report(
@@ -50,6 +50,7 @@ class Tally:
             examples=self._examples,
             standing=standing,
             silent=silent,
+            gone=gone,
             resident=int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES,
             cpu=usage.ru_utime + usage.ru_stime,
         )

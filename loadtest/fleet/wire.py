@@ -23,8 +23,8 @@ class Target(msgspec.Struct, frozen=True):
     key: str
     run: str
     device: str = "load"
-    comeback_seconds: float = 10.0
     openings: int = 200
+    pace: float = 1.0
 
 
 class Begin(msgspec.Struct, tag=True, frozen=True):
@@ -95,7 +95,8 @@ class Report(msgspec.Struct, tag=True):
     """Once a second: what happened since the last report, and how things stand.
 
     `samples` are histograms in µs by name, `failures` counts by name and text, `counts` what was
-    counted; `standing`, `silent`, `resident`, `cpu` are the state now.
+    counted; `standing`, `silent`, `gone` (cut by order, not back yet), `resident` and `cpu` are the
+    state now.
     """
 
     samples: dict[str, dict[int, int]]
@@ -104,6 +105,7 @@ class Report(msgspec.Struct, tag=True):
     examples: list[str]
     standing: int
     silent: int
+    gone: int
     resident: int
     cpu: float
 

@@ -41,6 +41,7 @@ class Crew:
     clients: int = 0
     standing: int = 0
     silent: int = 0
+    gone: int = 0
     resident: int = 0
     cpu: float = 0.0
 
@@ -109,6 +110,10 @@ class Crews:
     def standing(self) -> int:
         """Clients that were connected at the last report."""
         return sum(crew.standing for crew in self.all)
+
+    def gone(self) -> int:
+        """Clients that were cut and were not back at the last report."""
+        return sum(crew.gone for crew in self.all)
 
     def are_up(self, fleets: int) -> bool:
         """Whether just so many fleets are there, with all their clients."""
@@ -189,7 +194,7 @@ class Crews:
             case wire.Failed(number, words):
                 self._failed = f"fleet {number}: {words}"
             case wire.Report():
-                crew.standing, crew.silent = news.standing, news.silent
+                crew.standing, crew.silent, crew.gone = news.standing, news.silent, news.gone
                 crew.resident, crew.cpu = news.resident, news.cpu
                 self._add(news)
                 self._heard(news)

@@ -13,6 +13,7 @@ _OPTIONS: Final[list[tuple[str, type, Any, str | None, str]]] = [
     ("connections", int, 0, None, "clients in all; shapes make as many fleets of it as it takes"),
     ("fleet-size", int, 0, None, "clients of a fleet; 0: what the scenario says"),
     ("hold", float, 60.0, None, "seconds that the shapes hold the load for"),
+    ("pace", float, 1.0, None, "clients act so many times as often as the scenario says"),
     ("crews", int, 0, None, "processes that hold sockets; 0: one for each 13,000 clients"),
     ("token-algorithm", str, "HS256", None, "algorithm of the tokens that are signed here"),
     ("token-secret", str, "", "HIVEWIRE_AUTH__SECRET", "the node's secret (HS256)"),

@@ -98,6 +98,7 @@ class Run:
             url=node.url if node else self.environment.host,
             algorithm="HS256" if node else self.options.token_algorithm,
             key=node.secret if node else options.signing_key(self.options),
+            pace=self.options.pace,
             # Users of their own in every run: numbers begin at 1 on any node.
             run=f"l{int(time.time()):x}{os.getpid() % 4096:03x}",
         )

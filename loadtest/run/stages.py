@@ -14,10 +14,8 @@ from locust import LoadTestShape
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-BACK: Final = 0.98
-"""Share of all clients that counts as everybody: some are at lunch at any time."""
 CALM_SECONDS: Final = 2.0
-PATIENCE_SECONDS: Final = 300.0
+PATIENCE_SECONDS: Final = 120.0
 
 
 @dataclass
@@ -79,13 +77,13 @@ class Stages(LoadTestShape):
         Each comes back after `away` seconds and a random part of `spread`.
         """
         crews, began = self.run.crews, time.monotonic()
-        before = crews.standing()
         self.run.begin("cut")
         crews.cut(share, away, spread)
 
         def back() -> bool:
             seconds = time.monotonic() - began
-            away_yet = seconds < away + spread or crews.standing() < BACK * before
+            # The reports of after the cut must be here before they can be believed.
+            away_yet = seconds < away + spread + CALM_SECONDS or crews.gone() > 0
             if away_yet and seconds < PATIENCE_SECONDS:
                 return False
             self.run.comebacks.append(seconds)

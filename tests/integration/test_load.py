@@ -30,6 +30,8 @@ UNHURRIED = (
 )
 """These runs prove what is counted; a machine that stalls must not fail them."""
 
+LIVELY = ("--pace", "20", "--settle", "30")
+
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(RUN_SECONDS + 30)]
 
 
@@ -81,17 +83,17 @@ def spoiled(work: Path, mutants: str, name: str) -> Iterator[tuple[str, ...]]:
 
 
 def test_p6_a_run_starts_its_node_chats_cuts_drains_and_passes(tmp_path: Path) -> None:
-    run = locust(
-        tmp_path, f"{COMPANY},{RAMP}", "--connections", "300", "--hold", "8", "--settle", "30"
-    )
+    run = locust(tmp_path, f"{COMPANY},{RAMP}", "--connections", "300", "--hold", "8", *LIVELY)
     assert run.status == 0, run.output
     assert run.broken() == set()
     assert run.found("connected in the end") == "300"
     assert run.found("events that never came") == run.found("events that came twice") == "0"
     figures = run.report["figures"]
-    assert int(figures["answered"]) >= 20
-    assert int(figures["delivered"]) > int(figures["answered"])
-    assert figures["come back, cut"].startswith("6"), "a fifth of 300 was cut"
+    answered, delivered = (
+        int(figures[name].replace(",", "")) for name in ("answered", "delivered")
+    )
+    assert delivered > answered >= 50
+    assert int(figures["come back, cut"].split()[0]) >= 40, "a fifth of 300 was cut"
     page = run.html.read_text()
     for name in ("answer", "delivery", "connect", "come back", "loop lag"):
         assert f'"{name}"' in page, f"{name} is not in Locust's page"
@@ -108,7 +110,7 @@ def test_p6_a_planted_bug_fails_the_run(
     tmp_path: Path, mutants: str, name: str, caught_as: str
 ) -> None:
     with spoiled(tmp_path, mutants, name) as target:
-        words = ("-u", "1", "-t", "6s", "--fleet-size", "100", "--settle", "2")
+        words = ("-u", "1", "-t", "6s", "--fleet-size", "100", *LIVELY, "--settle", "2")
         run = locust(tmp_path, COMPANY, *words, *target)
     assert run.status == 1, run.output
     assert caught_as in run.broken()
