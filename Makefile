@@ -93,10 +93,10 @@ bench: setup ## Measure against the floor and write benches/README.md (needs an 
 conformance: setup ## Run all cases of RFC 6455 and RFC 7692 and write docs/conformance.md.
 	$(BIN)/python tests/conformance/run.py
 
-load: CONNECTIONS ?= 50000
-load: HOLD ?= 60
-load: SCENARIO ?= company
-load: SHAPE ?= ramp
+load: CONNECTIONS = 50000
+load: HOLD = 60
+load: SCENARIO = company
+load: SHAPE = ramp
 load: setup ## Bring CONNECTIONS=50000 up on a node of its own, chat, cut, drain; verdict in reports/load.*
 	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("locust"))' || $(BIN)/python -m pip install locust
 	$(BIN)/locust -f loadtest/scenarios/$(SCENARIO).py,loadtest/shapes/$(SHAPE).py --headless --only-summary \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import secrets
 import select
@@ -18,6 +19,8 @@ from typing import Final
 
 READY_SECONDS: Final = 60.0
 DRAIN_SECONDS: Final = 60.0
+SET_PARENT_DEATH_SIGNAL: Final = 1
+"""PR_SET_PDEATHSIG of Linux."""
 HEADROOM: Final = 1.02
 """Connections that the node allows, by those that come: who reconnects may overlap with himself."""
 
@@ -63,6 +66,11 @@ def kernel_bytes() -> int:
     return 0
 
 
+def _end_with_parent() -> None:
+    """In the child: SIGTERM comes when Locust is gone, however it went."""
+    ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+
+
 class Node:
     """`hivewire serve` with room for `connections`; all else as it is by default."""
 
@@ -80,6 +88,7 @@ class Node:
         self._process = subprocess.Popen(
             [*command, "--edge", "127.0.0.1:0", "--api", "127.0.0.1:0"],
             env=clean | {f"HIVEWIRE_{name}": value for name, value in settings.items()},
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - gevent: greenlets, one thread
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
