@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from hivewire.client.adaptive import Adaptive, Bounds
 from hivewire.client.client import Client, Line, Recent
-from hivewire.client.errors import ClientError, Closed, CommandFailed, Disconnected
+from hivewire.client.errors import ClientError, Closed, CommandFailed, Discarded, Disconnected
+from hivewire.client.following import Status
 from hivewire.client.objects import Event, Item, Sent, new_key
 from hivewire.client.pushes import (
     ChannelEvent,
@@ -35,6 +36,7 @@ from hivewire.client.results import (
     Recipient,
 )
 from hivewire.client.session import Loss
+from hivewire.client.store import Store
 
 __all__ = [
     "Adaptive",
@@ -47,6 +49,7 @@ __all__ = [
     "CommandFailed",
     "Conversation",
     "Conversations",
+    "Discarded",
     "Disconnected",
     "Event",
     "Group",
@@ -66,6 +69,8 @@ __all__ = [
     "Recent",
     "Recipient",
     "Sent",
+    "Status",
+    "Store",
     "Typing",
     "Unknown",
     "new_key",

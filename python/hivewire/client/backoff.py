@@ -24,11 +24,16 @@ class Backoff:
     def __init__(self) -> None:
         self._tries = 0
         self._slot: float | None = None
+        self._not_before = 0.0
         self._connected_at: float | None = None
 
     def on_bye(self, bye: dict[str, Any]) -> None:
         """The server said goodbye, perhaps with a slot for this client."""
         self._slot = bye.get("delay_ms", 0) / 1000 if bye.get("reconnect") else None
+
+    def on_refused(self, seconds: float) -> None:
+        """The upgrade was refused, by `Retry-After`: the same for all, so jitter comes on top."""
+        self._not_before = seconds
 
     def on_connected(self, now: float) -> None:
         """A try succeeded at `now` (seconds, any clock)."""
@@ -44,8 +49,9 @@ class Backoff:
     def wait(self, chance: float) -> float:
         """Seconds to wait before the next try; `chance` is random, 0 to 1."""
         slot, self._slot = self._slot, None
+        floor, self._not_before = self._not_before, 0.0
         tries, self._tries = self._tries, self._tries + 1
         if slot is not None and tries == 0:
             return slot
         bound = min(MOST_SECONDS, FIRST_SECONDS * 2 ** min(tries, MOST_DOUBLINGS))
-        return (slot or 0.0) + bound * chance
+        return max(slot or 0.0, floor) + bound * chance

@@ -12,22 +12,34 @@ import msgspec
 
 from hivewire.client.connection import JSON, Connection, Encoding
 from hivewire.client.errors import Closed, CommandFailed, Disconnected
+from hivewire.client.following import Following
+from hivewire.client.keeping import Keeping
 from hivewire.client.lines import Lines
 from hivewire.client.objects import Event, Sent
 from hivewire.client.outgoing import RETRY_SECONDS, Outgoing
-from hivewire.client.pushes import Push, PushReader, push_of
+from hivewire.client.pushes import Push, PushReader, Receipt, push_of
 from hivewire.client.reading import Reading
+from hivewire.client.renewal import Renewal
 from hivewire.client.results import Conversation, Conversations, Heartbeat
 from hivewire.client.session import Loss, Session
 from hivewire.client.silence import Silence
 from hivewire.client.standing import Standing
-from hivewire.client.verbs import ConversationVerbs, GroupVerbs, MessageVerbs, PeopleVerbs
+from hivewire.client.verbs import (
+    ConversationVerbs,
+    DeviceVerbs,
+    GroupVerbs,
+    MessageVerbs,
+    PeopleVerbs,
+)
+from hivewire.client.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from types import TracebackType
 
     from hivewire.client.adaptive import Adaptive
+    from hivewire.client.following import Status
+    from hivewire.client.store import Store
 
 
 class Line(Enum):
@@ -44,7 +56,7 @@ class Recent(NamedTuple):
     messages: int = 15
 
 
-class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
+class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs, DeviceVerbs):
     """A device that stays connected until it is closed or refused.
 
     Use it as an async context manager and iterate over it: every event of the user's timeline comes
@@ -54,17 +66,23 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
     Args:
         url: `ws://…/v1/ws` or `wss://…/v1/ws`.
         token: the user's token, or an async function that fetches a fresh one: it is called for the
-            first line and whenever the server wants a new one. OSError means: try again later.
+            first line, before it ends, and whenever the server wants a new one. OSError means: try
+            again later.
         device: this device's id; two programs must not share one.
         cursor: the last `seq` that this program has handled, to go on from there; None leaves it to
             the server, which knows what the device acknowledged last (a new device starts now).
         epoch: the data's incarnation that `cursor` belongs to (`client.epoch` of back then).
-        from_start: a device that the server does not know begins with the whole timeline.
+        store: keeps the place in the timeline, unanswered changes and what `keep` is given, over
+            restarts; its place goes before `cursor` and `epoch`.
+        begin_offline: do not wait for a line, and do not fail without one: go on trying.
+        from_start: a device that has nothing in its store, without a store one that the server does
+            not know, begins with the whole timeline.
         recent: conversations to bring along with every new line, as `client.recent`.
         heartbeat: learns how long the line may be silent; None leaves the pings to the server.
         encoding: JSON, or `hivewire.client.connection.MSGPACK`.
         on_line: called when the line comes or goes.
         on_loss: called when events will not come any more; load the state anew then.
+        on_status: called when the state of a change moves: sending, sent, delivered, read, failed.
         on_push: called with what comes outside the timeline (`Receipt`, `Typing`, …); `pushes`
             gives the same to a loop.
     """
@@ -77,22 +95,29 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
         device: str = "python",
         cursor: int | None = None,
         epoch: str | None = None,
+        store: Store | None = None,
+        begin_offline: bool = False,
         from_start: bool = False,
         recent: Recent | None = None,
         heartbeat: Adaptive | None = None,
         encoding: Encoding = JSON,
         on_line: Callable[[Line], None] | None = None,
         on_loss: Callable[[Loss], None] | None = None,
+        on_status: Callable[[Status], None] | None = None,
         on_push: Callable[[Push], None] | None = None,
     ) -> None:
         self._on_line = on_line
         self._on_loss = on_loss
         self._on_push = on_push
+        self._begin_offline = begin_offline
         self._wants_recent = recent
         self.recent: list[Conversation] = []
         self.standing = Standing()
-        self._outgoing = Outgoing(self._transmit)
-        self._session = Session(device, cursor, epoch, from_start=from_start)
+        self._writer = Writer(store, self._end)
+        self._following = Following(lambda status: _tell(on_status, status))
+        self._outgoing = Outgoing(self._transmit, self._writer, self._following.on_status)
+        durable = store is not None
+        self._session = Session(device, cursor, epoch, from_start=from_start, durable=durable)
         self._reading = Reading(self._session, self._transmit, self._outgoing.call, self._end)
         self._lines = Lines(
             url,
@@ -103,17 +128,21 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
             receive=self._on_object,
             on_lost=self._on_lost,
         )
+        self._keeping = Keeping(store, self._writer, self._session, self._on_safe)
+        fetch = None if isinstance(token, str) else token
+        self._renewal = Renewal(fetch, self.refresh)
         self._silence = Silence(self._ping, self._lines.cut, heartbeat)
         self._readers: weakref.WeakSet[PushReader] = weakref.WeakSet()
         self._task: asyncio.Task[None] | None = None
-        self._restoring: asyncio.Task[None] | None = None
-        self._adjusting: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._failure: Exception | None = None
         self._wake = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Connect. Raises ConnectionError when nobody answers, Closed when refused."""
-        connection = await self._lines.open()
+        self._outgoing.restore(self._keeping.load())
+        self._outgoing.me = self._session.user
+        connection = None if self._begin_offline else await self._lines.open()
         self._task = asyncio.create_task(self._stay(connection), name="hivewire client")
         return self
 
@@ -127,7 +156,11 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
         await self.close()
 
     async def close(self) -> None:
-        """Acknowledge what was consumed, and close the line; what has no answer fails."""
+        """Keep and acknowledge what was consumed, and close the line.
+
+        What has no answer fails; what is in the store goes out with the next client.
+        """
+        await self._writer.idle()
         self._reading.acknowledge()
         if self._task is not None:
             self._task.cancel()
@@ -150,6 +183,34 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
     def cursor(self) -> int:
         """The last `seq` the application is done with."""
         return self._session.consumed or 0
+
+    @property
+    def pending(self) -> list[Status]:
+        """Changes that have no answer yet, oldest first, those of an earlier run included."""
+        return self._outgoing.pending()
+
+    def discard(self, key: str) -> bool:
+        """Give up a change that is not on the line, where only its answer settles it.
+
+        Tells whether it was given up; who waits for it gets Discarded.
+        """
+        return self._outgoing.discard(key)
+
+    def keep(self, name: str, value: object) -> None:
+        """Keep a record in the store, with the event in hand: both are there or neither.
+
+        The record is written in the transaction that marks the event as consumed, without an event
+        in hand at once. A reset of the server's data empties the records.
+
+        Args:
+            name: not empty; a later value of the same name replaces it.
+            value: what JSON can say; None deletes.
+        """
+        self._keeping.keep(name, value)
+
+    def kept(self, prefix: str = "") -> dict[str, Any]:
+        """The records whose names begin with `prefix`, in the order of their names."""
+        return self._keeping.kept(prefix)
 
     @property
     def is_online(self) -> bool:
@@ -186,6 +247,7 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
             with contextlib.suppress(Disconnected):
                 answer = await self._outgoing.call({"op": "refresh", "token": token})
         self._lines.on_refreshed(token, answer)
+        self._renewal.on_answer(answer)
 
     async def heartbeat(
         self, interval_ms: int | None = None, *, driver: Literal["server", "client"] = "server"
@@ -207,6 +269,8 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
             self._silence.pace.use(network)
         if self.is_online:
             self._ping()
+        else:
+            self._lines.hurry()
 
     def pushes(self) -> PushReader:
         """What comes outside the timeline from now on, for an `async for` of its own.
@@ -227,7 +291,7 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
         """The next event; asking for it consumes the one before. Raises Closed at the end."""
         while True:
             event = self._session.take()
-            self._reading.acknowledge_soon()
+            self._keeping.settle()
             if event is not None:
                 return event
             if self._failure is not None:
@@ -236,7 +300,7 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
             self._wake.clear()
             await self._wake.wait()
 
-    async def _stay(self, connection: Connection) -> None:
+    async def _stay(self, connection: Connection | None) -> None:
         try:
             await self._lines.stay(connection)
         except Exception as error:  # noqa: BLE001 - whoever iterates or asks is told, whatever it is
@@ -252,11 +316,16 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
     def _on_connected(self, answer: dict[str, Any]) -> None:
         self._lines.on_connected(answer)
         loss = self._session.on_connected(answer)
+        self._keeping.on_connected(reset=loss is Loss.RESET)
+        self._renewal.on_answer(answer)
         self._reading.online = True
         self._silence.start(answer["heartbeat"])
         self._outgoing.window = answer["limits"]["sends_in_flight"]
+        self._outgoing.me = self._session.user
         self._outgoing.flush()
-        self._restoring = asyncio.create_task(self._restore())
+        self._spawn(self._restore())
+        if self._following:
+            self._spawn(self._catch_up_on_receipts())
         if "recent" in answer:
             self.recent = Conversations.of(answer["recent"]).items
         _tell(self._on_loss, loss)
@@ -264,6 +333,7 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
 
     def _on_lost(self, without_a_word: bool) -> None:  # noqa: FBT001 - a callback with one fact
         self._cancel_tasks()
+        self._renewal.stop()
         self._reading.stop()
         self._silence.stop(lost=without_a_word)
         self._session.on_offline()
@@ -275,6 +345,7 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
         self._failure = self._failure or error
         self._lines.online = False
         self._cancel_tasks()
+        self._renewal.stop()
         self._reading.stop()
         self._silence.stop()
         self._outgoing.fail(error)
@@ -284,9 +355,19 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
 
     def _cancel_tasks(self) -> None:
         """What was for the line that has ended."""
-        for task in (self._restoring, self._adjusting):
-            if task is not None:
-                task.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it beside everything else, as long as this line lives."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _on_safe(self) -> None:
+        """More of what was consumed is in the store."""
+        self._reading.acknowledge_soon()
+        self._wake.set()
 
     def _on_object(self, message: dict[str, Any]) -> None:
         """One object from the server: an answer or a push."""
@@ -305,7 +386,7 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
         else:
             self._on_other_push(message)
         if self._silence.wishes_change and self.is_online:
-            self._adjusting = asyncio.create_task(self._adjust(self._silence.wish()))
+            self._spawn(self._adjust(self._silence.wish()))
         self._wake.set()
 
     def _on_answer(self, answer: dict[str, Any]) -> None:
@@ -320,6 +401,8 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
 
     def _on_other_push(self, message: dict[str, Any]) -> None:
         push = push_of(message)
+        if isinstance(push, Receipt):
+            self._following.on_receipt(push, self.user)
         for reader in self._readers:
             reader.put(push)
         _tell(self._on_push, push)
@@ -342,6 +425,15 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
                     if push is not None:
                         self._on_other_push(push)
                 break
+
+    async def _catch_up_on_receipts(self) -> None:
+        """Receipts are not repeated: ask for the marks that came while there was no line."""
+        with contextlib.suppress(CommandFailed, Disconnected):
+            answer = await self._outgoing.call({"op": "conversations", "limit": 100})
+            for one in Conversations.of(answer).items:
+                for user, marks in one.peers.items():
+                    receipt = Receipt(one.conv, user, marks.delivered, marks.read)
+                    self._following.on_receipt(receipt, self.user)
 
     async def _adjust(self, wish: dict[str, Any] | None) -> None:
         """Tell the server the interval that was learnt."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from picows import (
     WSError,
     WSFrame,
+    WSInvalidStatusError,
     WSListener,
     WSMsgType,
     WSTransport,
@@ -24,9 +26,28 @@ MAX_MESSAGE: Final = 512 * 1024
 NORMAL: Final = 1000
 NO_STATUS: Final = 1005
 ABNORMAL: Final = 1006
+PROTOCOL_ERROR: Final = 1002
 UNREADABLE: Final = 1007
 WRONG_KIND: Final = 1003
 TOO_BIG: Final = 1009
+# RFC 6455 section 7.4: what may stand in a Close frame.
+CLOSE_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+
+
+class Refused(ConnectionError):
+    """The server answered the upgrade with an HTTP error.
+
+    Attributes:
+        status: such as 503.
+        retry_after: seconds that it asks for, 0 if it does not say.
+    """
+
+    def __init__(self, url: str, error: WSInvalidStatusError) -> None:
+        response = error.response
+        self.status = 0 if response is None else int(response.status)
+        after = "" if response is None else str(response.headers.get("Retry-After", ""))
+        self.retry_after = float(after) if after.isdecimal() else 0.0
+        super().__init__(f"{url}: {error}")
 
 
 class Encoding(NamedTuple):
@@ -74,7 +95,7 @@ class Connection(WSListener):
     async def open(
         cls, url: str, encoding: Encoding, receive: Callable[[dict[str, Any]], None]
     ) -> Connection:
-        """Connect to `url`. Raises OSError when nobody answers or the upgrade is refused."""
+        """Connect to `url`. Raises OSError when nobody answers, Refused when the upgrade is."""
         connection = cls(encoding, receive)
         try:
             await ws_connect(
@@ -85,6 +106,8 @@ class Connection(WSListener):
                 max_redirects=0,
                 extra_headers={"Sec-WebSocket-Protocol": encoding.subprotocol},
             )
+        except WSInvalidStatusError as error:
+            raise Refused(url, error) from None
         except (WSError, TimeoutError) as error:
             raise ConnectionError(f"{url}: {error}") from None
         return connection
@@ -97,6 +120,10 @@ class Connection(WSListener):
     async def wait_ended(self) -> tuple[int, str]:
         """Wait for the end; gives the close code (1006 without a Close frame) and reason."""
         await self._ended.wait()
+        if self._transport is not None:
+            # Where the peer broke the protocol the transport has an exception; it must be taken.
+            with contextlib.suppress(WSError, OSError):
+                await self._transport.wait_disconnected()
         return self._code, self._reason
 
     def close(self, code: int = NORMAL) -> None:
@@ -123,14 +150,21 @@ class Connection(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """One frame; pings were answered by the transport already."""
         kind = frame.msg_type
-        if kind == WSMsgType.CLOSE:
+        if transport.is_close_frame_sent and kind != WSMsgType.CLOSE:
+            return
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self.close(PROTOCOL_ERROR)  # no extension was agreed
+        elif kind == WSMsgType.CLOSE:
             self._on_close(transport, frame)
         elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
             self._on_data(frame)
 
     def _on_data(self, frame: WSFrame) -> None:
-        wanted = WSMsgType.CONTINUATION if self._parts else self._encoding.frame
-        if frame.msg_type != wanted:
+        goes_on = frame.msg_type == WSMsgType.CONTINUATION
+        if goes_on != bool(self._parts):
+            self.close(PROTOCOL_ERROR)
+            return
+        if not goes_on and frame.msg_type != self._encoding.frame:
             self.close(WRONG_KIND)
             return
         payload = frame.get_payload_as_bytes()
@@ -156,9 +190,13 @@ class Connection(WSListener):
 
     def _on_close(self, transport: WSTransport, frame: WSFrame) -> None:
         payload = frame.get_payload_as_bytes()
-        self._code = int.from_bytes(payload[:2]) if len(payload) >= 2 else NO_STATUS
-        self._reason = payload[2:].decode("utf-8", "replace")
-        self._say_close(transport, NORMAL if self._code == NO_STATUS else self._code)
+        code = int.from_bytes(payload[:2]) if len(payload) >= 2 else NO_STATUS
+        if code in CLOSE_CODES or code == NO_STATUS:
+            self._code = code
+            self._reason = payload[2:].decode("utf-8", "replace")
+            self._say_close(transport, NORMAL if code == NO_STATUS else code)
+        else:
+            self._say_close(transport, PROTOCOL_ERROR)
         transport.disconnect()
 
     @staticmethod

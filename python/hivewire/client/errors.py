@@ -31,6 +31,10 @@ class Disconnected(ClientError):
     """The line ended before the answer came; it will be tried again."""
 
 
+class Discarded(ClientError):
+    """The application gave the change up before it went out."""
+
+
 class Closed(ClientError):
     """The line ended for good: the server said not to come back like this.
 

@@ -8,7 +8,7 @@ import random
 from typing import TYPE_CHECKING, Any, Final
 
 from hivewire.client.backoff import Backoff
-from hivewire.client.connection import ABNORMAL, Connection, Encoding
+from hivewire.client.connection import ABNORMAL, Connection, Encoding, Refused
 from hivewire.client.errors import Closed, CommandFailed, Disconnected
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Lines:
         self._connection: Connection | None = None
         self._ticket: str | None = None
         self._token = token
+        self._hurry = asyncio.Event()
         self.online = False
 
     async def open(self) -> Connection:
@@ -87,8 +88,13 @@ class Lines:
                 connection.abort()
         raise ConnectionError(f"{self._url}: closed before connected")
 
-    async def stay(self, connection: Connection) -> None:
-        """Keep a line, for ever. Raises Closed or CommandFailed when the server wants no more."""
+    async def stay(self, connection: Connection | None) -> None:
+        """Keep a line, for ever; None to begin without one.
+
+        Raises Closed or CommandFailed when the server wants no more.
+        """
+        if connection is None:
+            connection = await self._reopen(at_once=True)
         while True:
             code, reason = await connection.wait_ended()
             self.online = False
@@ -126,6 +132,10 @@ class Lines:
         if self._connection is not None:
             self._connection.send(message)
 
+    def hurry(self) -> None:
+        """Do not wait any longer before the next try."""
+        self._hurry.set()
+
     def cut(self) -> None:
         """The line is dead: end it here, so that a new one is tried."""
         if self._connection is not None:
@@ -138,17 +148,27 @@ class Lines:
         token = self._token
         return {"token": token if isinstance(token, str) else await token()}
 
-    async def _reopen(self) -> Connection:
+    async def _reopen(self, *, at_once: bool = False) -> Connection:
         """Try until there is a line. Raises Closed, CommandFailed."""
         while True:
-            await asyncio.sleep(self._backoff.wait(random.random()))  # noqa: S311 - spreads clients
+            wait = 0.0 if at_once else self._backoff.wait(random.random())  # noqa: S311 - spreads clients
+            at_once = False
+            await self._pause(wait)
             try:
                 return await self.open()
+            except Refused as error:
+                self._backoff.on_refused(error.retry_after)
             except (OSError, Disconnected):
                 continue
             except CommandFailed as error:
                 if not error.retryable:
                     raise
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless somebody knows that the network is back."""
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), seconds)
 
     def _check_may_return(self, code: int, reason: str) -> None:
         """A line has ended: for good, or to be tried again, perhaps with the token."""

@@ -58,7 +58,7 @@ class Reading:
 
     def acknowledge_soon(self) -> None:
         """Acknowledge now when enough was consumed, else in a moment."""
-        behind = (self._session.consumed or 0) - self._session.acked
+        behind = (self._session.safe or 0) - self._session.acked
         if behind >= ACK_EVENTS:
             self.acknowledge()
         elif behind > 0 and self._timer is None:
@@ -69,9 +69,9 @@ class Reading:
         """Acknowledge what was consumed."""
         self._disarm()
         session = self._session
-        if self.online and session.consumed is not None and session.consumed > session.acked:
-            session.acked = session.consumed
-            self._transmit({"op": "ack", "seq": session.consumed})
+        if self.online and session.safe is not None and session.safe > session.acked:
+            session.acked = session.safe
+            self._transmit({"op": "ack", "seq": session.safe})
 
     async def _sync(self, after: int) -> None:
         try:

@@ -4,8 +4,8 @@ It keeps the promise "never twice, in order" on the client's side (protocol.md s
 
 - `seen` is the last `seq` put into the queue. What is at or below it is dropped, the next one is
   taken, and anything further shows a hole: then pushes are ignored until a page has filled it.
-- `consumed` is the last `seq` the application is done with. Only that is ever acknowledged, and a
-  line that comes back starts there.
+- `consumed` is the last `seq` the application is done with, `safe` what of that is in the store
+  (without one: all of it). Only that is acknowledged, and a line that comes back starts there.
 - While not live, a page is asked for only when the queue is empty. So the queue is bounded by what
   one page brings, and an application that is slow makes the server wait, not memory grow.
 """
@@ -37,7 +37,9 @@ class Session:
         device: the device's id.
         cursor: where to go on from, as kept by the application; None for the server's own cursor.
         epoch: the incarnation that `cursor` belongs to.
-        from_start: a device new to the server begins with the whole timeline, not with what comes.
+        from_start: a device new to the server (with `durable`: one that has nothing kept) begins
+            with the whole timeline, not with what comes.
+        durable: what is consumed counts once `on_safe` says so.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Session:
         epoch: str | None = None,
         *,
         from_start: bool = False,
+        durable: bool = False,
     ) -> None:
         self.device = device
         self.user = ""
@@ -56,14 +59,38 @@ class Session:
         self.acked = 0
         self.live = False
         self.syncing = False
+        # Whether the application has taken an event and not asked for the next one.
+        self.in_hand = False
+        self._durable = durable
+        self._safe = cursor
         self._from_start = from_start
         self._queue: deque[Event] = deque()
+
+    @property
+    def safe(self) -> int | None:
+        """The last `seq` that need never come again."""
+        return self._safe if self._durable else self.consumed
+
+    def restore(self, cursor: int | None, epoch: str | None, user: str) -> None:
+        """Go on where an earlier run has stopped."""
+        self.seen = cursor or 0
+        self.consumed = self._safe = cursor
+        self.epoch = epoch
+        self.user = user
+
+    def on_safe(self, seq: int, epoch: str | None) -> None:
+        """The store has it that everything up to `seq` was consumed."""
+        if epoch == self.epoch:
+            self._safe = max(self._safe or 0, seq)
 
     def connect_fields(self) -> dict[str, Any]:
         """What `connect` says about the timeline."""
         fields: dict[str, Any] = {"device": self.device, "sync": PAGE_EVENTS}
-        if self.consumed is not None:
-            fields["cursor"] = self.consumed
+        if self.safe is not None:
+            fields["cursor"] = self.safe
+        elif self._durable and self._from_start:
+            # Said outright: an answer that says `new_device` may be lost, and is not given again.
+            fields["cursor"] = 0
         if self.epoch is not None:
             fields["epoch"] = self.epoch
         return fields
@@ -80,7 +107,8 @@ class Session:
         loss = Loss.RESET if answer["reset"] else None
         if self.consumed is None or loss:
             self._queue.clear()
-            self.seen = self.consumed = cursor
+            self.in_hand = False
+            self.seen = self.consumed = self._safe = cursor
         # What waits in the queue may be ahead of the server's position; pages repeat it then.
         self.live = cursor == answer["head"] == self.seen
         page = answer.get("page") if cursor == answer["cursor"] else None
@@ -123,6 +151,8 @@ class Session:
     @property
     def wants_page(self) -> bool:
         """Whether it is time to sync after `seen`, which acknowledges everything up to there."""
+        if self._durable and self.safe != self.seen:
+            return False
         return not (self.live or self.syncing or self._queue)
 
     @property
@@ -132,6 +162,7 @@ class Session:
 
     def take(self) -> Event | None:
         """The next event for the application; asking for it consumes the one before."""
+        self.in_hand = bool(self._queue)
         if not self._queue:
             self.consumed = self.seen if self.consumed is not None else None
             return None

@@ -7,7 +7,15 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
+from picows import (
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,6 +91,19 @@ class Peer:
         self.lines: asyncio.Queue[Line] = asyncio.Queue()
         self.accepted: list[Line] = []
         self.url = ""
+        # So many upgrades are answered with 503.
+        self.refuse = 0
+        self.retry_after = "0"
+
+    def accept(self) -> Line | WSUpgradeResponseWithListener:
+        """An upgrade has come."""
+        if not self.refuse:
+            return Line(self)
+        self.refuse -= 1
+        answer = WSUpgradeResponse.create_error_response(
+            503, b"", {"Retry-After": self.retry_after}
+        )
+        return WSUpgradeResponseWithListener(answer, None)
 
     async def line(self) -> Line:
         """The next line that a client opens."""
@@ -93,7 +114,7 @@ class Peer:
 async def listening() -> AsyncIterator[Peer]:
     """A scripted server on a port of its own."""
     peer = Peer()
-    server = await ws_create_server(lambda _request: Line(peer), "127.0.0.1", 0)
+    server = await ws_create_server(lambda _request: peer.accept(), "127.0.0.1", 0)
     peer.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/ws"
     try:
         yield peer

@@ -52,3 +52,13 @@ def test_only_a_line_that_lived_starts_over() -> None:
     backoff.on_connected(200.0)
     backoff.on_lost(200.0 + SUCCESS_SECONDS)
     assert backoff.wait(1.0) == FIRST_SECONDS
+
+
+def test_what_a_503_asks_for_is_the_least_and_jitter_comes_on_top() -> None:
+    backoff = Backoff()
+    backoff.on_refused(5)
+    assert backoff.wait(1.0) == 5 + FIRST_SECONDS
+    backoff.on_refused(5)
+    backoff.on_bye(bye(7_000))
+    assert backoff.wait(0.0) == 7
+    assert backoff.wait(0.0) == 0

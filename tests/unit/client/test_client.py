@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,9 +19,13 @@ from hivewire.client import (
     PresenceChange,
     Push,
     Recent,
+    Store,
     Typing,
 )
 from tests.unit.client.peer import listening
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.unit
 
@@ -480,5 +485,86 @@ def test_closing_while_offline_ends_everything() -> None:
             await client.close()
             with pytest.raises(Closed):
                 await sending
+
+    asyncio.run(story())
+
+
+def test_a_store_has_the_place_and_the_sends_over_a_restart(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            with Store(tmp_path / "store") as store:
+                client = Client(peer.url, "t", store=store)
+                line, _ = await enter(client, peer)
+                line.event(1)
+                line.event(2)
+                await take(client, 2)
+                sending = asyncio.create_task(client.send("user:b", text="hi", key="k-1-2-3-4"))
+                await line.receive("send")
+                await client.close()
+                with pytest.raises(Closed):
+                    await sending
+            with Store(tmp_path / "store") as store:
+                statuses: list[str] = []
+                client = Client(
+                    peer.url,
+                    "t",
+                    store=store,
+                    begin_offline=True,
+                    on_status=lambda status: statuses.append(status.state),
+                )
+                await client.__aenter__()
+                assert [status.key for status in client.pending] == ["k-1-2-3-4"]
+                again = await peer.line()
+                command = await again.connected(cursor=1, head=1)
+                assert (command["cursor"], command["epoch"]) == (1, "e1")
+                resent = await again.receive("send")
+                again.sent(resent, 2)
+                assert await take(client, 1) == [2]
+                assert (client.pending, statuses) == ([], ["sent"])
+                await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_token_that_ends_soon_is_refreshed(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            given = iter(("token-1", "token-2"))
+
+            async def fetch() -> str:
+                return next(given)
+
+            client = Client(peer.url, fetch)
+            now = time.time() * 1000
+            line, _ = await enter(client, peer, token_expires=round(now), server_time=now)
+            refresh = await line.receive("refresh")
+            assert refresh["token"] == "token-2"
+            line.send("ok", id=refresh["id"], token_expires=round(now + 9e6), ticket="ticket-2")
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_marks_that_came_while_offline_are_asked_for() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            statuses: list[str] = []
+            client = Client(peer.url, "t", on_status=lambda status: statuses.append(status.state))
+            line, _ = await enter(client, peer)
+            sending = asyncio.create_task(client.send("user:b", text="hi"))
+            line.sent(await line.receive("send"), 1)
+            await sending
+            line.send("receipt", conv="direct:a,b", user="b", delivered=1, read=0)
+            line.transport.disconnect()
+            again = await peer.line()
+            await again.connected(head=1, cursor=1)
+            asked = await again.receive("conversations")
+            body = {"conv": "direct:a,b", "kind": "direct", "head": 1, "read": 1, "unread": 0}
+            marks = {"b": {"delivered": 1, "read": 1}}
+            again.send("conversations", id=asked["id"], items=[body | {"peers": marks}], next=None)
+            again.event(2)
+            await take(client, 2)
+            assert statuses == ["sending", "sent", "delivered", "read"]
+            await client.close()
 
     asyncio.run(story())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from picows import WSMsgType
 
-from hivewire.client.connection import JSON, MAX_MESSAGE, Connection
+from hivewire.client.connection import JSON, MAX_MESSAGE, Connection, Refused
 from tests.unit.client.peer import Line, Peer, listening
 
 pytestmark = pytest.mark.unit
@@ -58,7 +58,8 @@ def test_a_message_in_fragments_is_one_object() -> None:
     ("frames", "code"),
     [
         ([(WSMsgType.BINARY, b"x", True)], 1003),
-        ([(WSMsgType.CONTINUATION, b"x", True)], 1003),
+        ([(WSMsgType.CONTINUATION, b"x", True)], 1002),
+        ([(WSMsgType.TEXT, b"{", False), (WSMsgType.TEXT, b"}", True)], 1002),
         ([(WSMsgType.TEXT, b"{", True)], 1007),
         ([(WSMsgType.TEXT, b"[]", True)], 1007),
         ([(WSMsgType.TEXT, b'"\xff"', True)], 1007),
@@ -101,5 +102,20 @@ def test_nobody_there_is_a_connection_error() -> None:
     async def story() -> None:
         with pytest.raises(OSError, match=r".+"):
             await Connection.open("ws://127.0.0.1:1/v1/ws", JSON, lambda _: None)
+
+    asyncio.run(story())
+
+
+def test_an_upgrade_that_is_refused_says_when_to_come_again() -> None:
+    async def story() -> None:
+        async with listening() as peer:
+            peer.refuse, peer.retry_after = 2, "7"
+            with pytest.raises(Refused) as refused:
+                await Connection.open(peer.url, JSON, print)
+            assert (refused.value.status, refused.value.retry_after) == (503, 7)
+            peer.retry_after = "Fri, 31 Dec 1999 23:59:59 GMT"
+            with pytest.raises(Refused) as refused:
+                await Connection.open(peer.url, JSON, print)
+            assert refused.value.retry_after == 0
 
     asyncio.run(story())

@@ -12,6 +12,7 @@ from hivewire.client.connection import JSON
 from hivewire.client.errors import Closed, CommandFailed
 from hivewire.client.lines import Lines
 from hivewire.client.outgoing import Outgoing
+from hivewire.client.writer import Writer
 from tests.unit.client.peer import Peer, listening
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Kept:
 
     def __init__(self, url: str) -> None:
         self.lost: list[bool] = []
-        self.outgoing = Outgoing(self.transmit)
+        writer = Writer(None, lambda error: None)
+        self.outgoing = Outgoing(self.transmit, writer, lambda status: None)
         self.lines = Lines(
             url,
             "token-1",
@@ -127,3 +129,15 @@ async def test_a_code_that_is_final_ends() -> None:
         line.close(4505, "replaced")
         with pytest.raises(Closed, match="4505: replaced"):
             await asyncio.wait_for(asyncio.shield(task), 10)
+
+
+async def test_a_line_that_is_not_there_yet_is_tried_until_it_is() -> None:
+    async with listening() as peer:
+        lines = Kept(peer.url)
+        peer.refuse = 1
+        task = asyncio.create_task(lines.lines.stay(None))
+        await (await peer.line()).connected()
+        assert peer.refuse == 0
+        task.cancel()
+        await asyncio.wait((task,))
+        await lines.lines.close()

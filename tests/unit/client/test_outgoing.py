@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hivewire.client.errors import Closed, CommandFailed, Disconnected
+from hivewire.client.errors import Closed, CommandFailed, Discarded, Disconnected
 from hivewire.client.outgoing import Outgoing
+from hivewire.client.store import Store
+from hivewire.client.writer import Writer
 from tests.unit.client.virtual import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hivewire.client.following import Status
 
 pytestmark = pytest.mark.unit
 
@@ -17,13 +24,17 @@ pytestmark = pytest.mark.unit
 class Wire:
     """What goes out, and answers to it."""
 
-    def __init__(self, window: int = 32) -> None:
+    def __init__(self, window: int = 32, store: Store | None = None) -> None:
         self.sent: list[dict[str, Any]] = []
-        self.outgoing = Outgoing(self.sent.append)
+        self.statuses: list[Status] = []
+        self.failures: list[Exception] = []
+        self.writer = Writer(store, self.failures.append)
+        self.outgoing = Outgoing(self.sent.append, self.writer, self.statuses.append)
         self.outgoing.window = window
 
-    async def start(self, key: str) -> asyncio.Task[Any]:
-        command = {"op": "send", "to": "user:b", "key": key, "text": "x"}
+    async def start(self, key: str, to: str = "") -> asyncio.Task[Any]:
+        """Send to somebody of its own, or to `to`."""
+        command = {"op": "send", "to": to or f"user:{key}", "key": key, "text": "x"}
         task = asyncio.create_task(self.outgoing.ask(command))
         await asyncio.sleep(0)
         return task
@@ -40,6 +51,13 @@ class Wire:
 
     def keys(self) -> list[str]:
         return [command["key"] for command in self.sent]
+
+    def states(self) -> list[str]:
+        return [f"{status.key} {status.state}" for status in self.statuses]
+
+    def online(self) -> None:
+        self.outgoing.window = 32
+        self.outgoing.flush()
 
 
 def test_a_send_waits_for_its_answer() -> None:
@@ -231,5 +249,98 @@ def test_the_end_fails_everybody() -> None:
 def test_an_answer_nobody_waits_for_is_ignored() -> None:
     async def story() -> None:
         assert Wire().outgoing.on_answer({"op": "sent", "id": 99}) is None
+
+    run(story())
+
+
+def test_of_one_conversation_one_change_is_under_way() -> None:
+    async def story() -> None:
+        wire = Wire()
+        tasks = [await wire.start(key, "user:b") for key in ("k1", "k2")]
+        tasks.append(await wire.start("k3", "user:c"))
+        assert wire.keys() == ["k1", "k3"]
+        wire.refuse("k1", "rate_limited", retryable=True, retry_after_ms=1_000)
+        assert wire.keys() == ["k1", "k3"], "what was said behind it waits"
+        await asyncio.sleep(1.1)
+        wire.answer("k1", 1)
+        wire.answer("k2", 2)
+        wire.answer("k3", 1)
+        assert wire.keys() == ["k1", "k3", "k1", "k2"]
+        await asyncio.gather(*tasks)
+
+    run(story())
+
+
+def test_states_are_told() -> None:
+    async def story() -> None:
+        wire = Wire()
+        tasks = [await wire.start("k1"), await wire.start("k2")]
+        wire.answer("k1")
+        wire.refuse("k2", "forbidden")
+        await asyncio.wait(tasks)
+        assert wire.states() == ["k1 sending", "k2 sending", "k1 sent", "k2 failed"]
+        assert [str(task.exception()) for task in tasks[1:]] == ["forbidden: "]
+
+    run(story())
+
+
+def test_a_change_goes_out_when_the_store_has_it_and_leaves_it_when_answered(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        with Store(tmp_path / "store") as store:
+            wire = Wire(store=store)
+            task = await wire.start("k1")
+            assert wire.sent == [], "not on the disk yet"
+            await wire.writer.idle()
+            assert (wire.keys(), wire.states()) == (["k1"], ["k1 sending"])
+            assert [row["key"] for row in store.read("outbox").values()] == ["k1"]
+            wire.answer("k1")
+            await task
+            await wire.writer.idle()
+            assert store.read("outbox") == {}
+
+    asyncio.run(story())
+
+
+def test_what_an_earlier_run_has_left_goes_out_first_whoever_waits(tmp_path: Path) -> None:
+    async def story() -> None:
+        with Store(tmp_path / "store") as store:
+            first = Wire(window=0, store=store)
+            tasks = [await first.start(key, "user:b") for key in ("k1", "k2")]
+            await first.writer.idle()
+            tasks[0].cancel()
+            first.outgoing.fail(Closed(1000, ""))
+            await asyncio.wait(tasks)
+            assert isinstance(tasks[1].exception(), Closed)
+
+            second = Wire(window=0, store=store)
+            second.outgoing.restore(store.read("outbox"))
+            assert [status.key for status in second.outgoing.pending()] == ["k1", "k2"]
+            task = await second.start("k3", "user:b")
+            await second.writer.idle()
+            second.online()
+            for key in ("k1", "k2", "k3"):
+                second.answer(key)
+            await task
+            assert second.keys() == ["k1", "k2", "k3"]
+            assert second.outgoing.pending() == []
+            await second.writer.idle()
+            assert store.read("outbox") == {}
+
+    asyncio.run(story())
+
+
+def test_what_is_on_no_line_can_be_given_up() -> None:
+    async def story() -> None:
+        wire = Wire(window=1)
+        under_way, waiting = await wire.start("k1"), await wire.start("k2")
+        assert not wire.outgoing.discard("k1")
+        assert wire.outgoing.discard("k2")
+        with pytest.raises(Discarded):
+            await waiting
+        wire.answer("k1")
+        await under_way
+        assert wire.keys() == ["k1"]
 
     run(story())

@@ -253,3 +253,51 @@ def test_each_change_fills_its_place_with_the_event_it_made(
     place = {"seq": 1, "conv": "direct:a,b", "n": 1, "from": "a", "ts": 1, "key": "k" * 8}
     assert event.body == wanted | place | ({"target": 4} if "n" in command else {})
     assert event.target == (4 if "n" in command else None)
+
+
+def durable_session(at: int = 0) -> Session:
+    session = Session("phone", durable=True)
+    session.on_connected(connected(at, at))
+    return session
+
+
+def test_what_is_not_in_the_store_yet_counts_for_nobody_else() -> None:
+    session = durable_session()
+    for seq in (1, 2, 3):
+        session.on_event(event(seq))
+    assert drain(session) == [1, 2, 3]
+    assert (session.consumed, session.safe) == (3, 0)
+    session.on_offline()
+    assert session.connect_fields()["cursor"] == 0
+    assert not session.wants_page, "a page would acknowledge what may still be lost"
+    session.on_safe(2, "e0")
+    assert session.safe == 0, "that was other data"
+    session.on_safe(3, "e1")
+    assert (session.safe, session.wants_page) == (3, True)
+
+
+def test_what_is_in_hand_is_known() -> None:
+    session = live_session()
+    session.on_event(event(1))
+    assert not session.in_hand
+    session.take()
+    assert session.in_hand
+    session.take()
+    assert not session.in_hand
+
+
+def test_a_store_that_is_empty_begins_at_the_start_whatever_the_server_says() -> None:
+    """The first `connected`, which said `new_device`, may have been lost."""
+    session = Session("phone", from_start=True, durable=True)
+    assert session.connect_fields()["cursor"] == 0
+    session.on_connected(connected(0, 5))
+    assert (session.live, session.seen, session.safe) == (False, 0, 0)
+
+
+def test_where_an_earlier_run_stopped_is_where_this_one_goes_on() -> None:
+    session = Session("phone", durable=True)
+    session.restore(7, "e1", "a")
+    fields = session.connect_fields()
+    assert (fields["cursor"], fields["epoch"], session.user) == (7, "e1", "a")
+    session.on_connected(connected(7, 7))
+    assert (session.live, session.safe) == (True, 7)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hivewire.client.verbs.conversations import ConversationVerbs
+from hivewire.client.verbs.devices import DeviceVerbs
 from hivewire.client.verbs.groups import GroupVerbs
 from hivewire.client.verbs.messages import MessageVerbs
 from hivewire.client.verbs.people import PeopleVerbs
 
-__all__ = ["ConversationVerbs", "GroupVerbs", "MessageVerbs", "PeopleVerbs"]
+__all__ = ["ConversationVerbs", "DeviceVerbs", "GroupVerbs", "MessageVerbs", "PeopleVerbs"]

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from hivewire.client.standing import Standing
-from hivewire.client.verbs import ConversationVerbs, GroupVerbs, MessageVerbs, PeopleVerbs
+from hivewire.client.verbs import (
+    ConversationVerbs,
+    DeviceVerbs,
+    GroupVerbs,
+    MessageVerbs,
+    PeopleVerbs,
+)
 
 
-class Asked(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs):
+class Asked(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs, DeviceVerbs):
     """Every verb, on a wire that is a list."""
 
     def __init__(self, **answer: Any) -> None:
