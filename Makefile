@@ -27,7 +27,7 @@ MILLION ?=
 STORM ?=
 
 .PHONY: help setup serve test check-rust check-fuzz check-python fmt fmt-check lint types stubs \
-	layers unit bench conformance load million storm growth soak day fuzz docs docs-check audit build lock clean
+	layers unit bench conformance load million storm growth soak day fuzz sdk js-types docs docs-check audit build lock clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -92,6 +92,14 @@ bench: setup ## Measure against the floor and write benches/README.md (needs an 
 
 conformance: setup ## Run all cases of RFC 6455 and RFC 7692 and write docs/conformance.md.
 	$(BIN)/python tests/conformance/run.py
+	$(BIN)/python -m tests.conformance.client
+
+sdk: setup ## Play every scenario with every SDK, whatever breaks, and print the table of verdicts.
+	$(BIN)/python -m tests.sdk.run
+
+js-types: setup ## Write hivewire.d.ts from the comments of hivewire.js.
+	cd tests/sdk && npm ci --silent && node_modules/.bin/tsc -p . --noEmit false --declaration \
+		--emitDeclarationOnly --outDir ../../python/hivewire/web
 
 load: CONNECTIONS = 50000
 load: HOLD = 60

@@ -1,0 +1,1 @@
+"""One conformance script for all SDKs: the same faults, the same story told to the application."""
