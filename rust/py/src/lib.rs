@@ -80,6 +80,12 @@ impl Engine {
         self.lock().devices(user)
     }
 
+    /// The connections of `user`, each with the name of its device.
+    fn sessions(&self, user: &str) -> Vec<(u64, String)> {
+        let found = self.lock().sessions(user);
+        found.into_iter().map(|(conn, device)| (conn.get(), device)).collect()
+    }
+
     /// Names of the users that have a session.
     fn users(&self) -> Vec<String> {
         self.lock().users()

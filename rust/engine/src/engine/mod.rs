@@ -16,7 +16,7 @@ use crate::inbox::{Inbox, Order, Parcel};
 use crate::shard::{self, Listen, Shard, Shared};
 use crate::stats::Stats;
 use crate::sys::Bell;
-use crate::table::MAX_SHARDS;
+use crate::table::{ConnId, MAX_SHARDS};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -131,6 +131,14 @@ impl Engine {
         let mut devices = Vec::new();
         self.directory.for_each(user, |session| devices.push(session.device.to_string()));
         devices
+    }
+
+    /// The connections of `user`, each with the name of its device.
+    pub fn sessions(&mut self, user: &str) -> Vec<(ConnId, String)> {
+        let mut found = Vec::new();
+        self.directory
+            .for_each(user, |session| found.push((session.conn, session.device.to_string())));
+        found
     }
 
     /// Names of the users that have a session.
