@@ -21,7 +21,7 @@ import uvloop
 from pydantic import SecretStr
 
 from hivewire import chaos, gateway
-from hivewire.api import Api
+from hivewire.api import Access, Api, Calls, Context, Polls
 from hivewire.auth import KeyProblem, Verifier, ticket_secret
 from hivewire.config.sections import Auth
 from hivewire.core.view import View
@@ -91,8 +91,10 @@ class Node:
         self._cursors_soon = Soon(self.loop, store.cursor_delay, self._write_cursors)
         self._receipts_soon = Soon(self.loop, RECEIPTS_MS, self._tell_receipts)
         self._heads_soon = Soon(self.loop, HEADS_MS, self._tell_heads)
+        self.polls = Polls(gateway.OPS, settings.api.polls, settings.limits.devices)
+        self.calls = Calls(self.engine, gateway.OPS, self.polls.heard)
         self.delivery = Delivery(
-            self.engine,
+            self.calls,
             gateway.OPS,
             self.view,
             self.metrics,
@@ -114,12 +116,14 @@ class Node:
         self.gateway = Gateway(self.engine, self.services, self.journal, self.loop)
         self.bridge = None if application is None else self._bridge(application)
         self.services.hooks = self.bridge
-        self.api = Api(settings.api.address, self.metrics, self._why_not_ready)
+        self.calls.bind(self.services, self.gateway.act)
+        self.context = self._context()
+        self.api = Api(self.context)
         self._lag = LoopLag(self.metrics, self.loop)
         self._forget_timer: asyncio.TimerHandle | None = None
         self.suspended_at = 0.0
         """When commands began to wait for another node, in seconds of the loop's clock."""
-        self._edge = "" if left is None else left.edge
+        self.edge = "" if left is None else left.edge
         self._ending: asyncio.Task[None] | None = None
         self.retention = Retention(
             self.delivery, store.retention, store.retention_pass, self._is_here
@@ -161,6 +165,22 @@ class Node:
             move_cursor_soon=self._cursors_soon,
         )
 
+    def _context(self) -> Context:
+        """What the api sees of this node."""
+        return Context(
+            settings=self.settings,
+            services=self.services,
+            calls=self.calls,
+            polls=self.polls,
+            access=Access(self.services, wall_ms),
+            metrics=self.metrics,
+            why_not_ready=self._why_not_ready,
+            sessions=self.engine.sessions_of,
+            connections=self.engine.connections,
+            edge=lambda: self.edge,
+            clock_ms=wall_ms,
+        )
+
     def _bridge(self, application: App) -> Bridge:
         """Connect an application with this node."""
         act = self.gateway.act
@@ -183,11 +203,11 @@ class Node:
         if self.bridge is not None:
             await self.bridge.start()
         host, port = self.engine.listen()
-        self._edge = f"{host}:{port}"
+        self.edge = f"{host}:{port}"
         self._begin()
         api = await self.api.start()
         self._state = "ready"
-        return self._edge, str(api)
+        return self.edge, str(api)
 
     def _begin(self) -> None:
         """Take what the engine has, and do what has its time."""
@@ -231,7 +251,7 @@ class Node:
         self.journal.close()
         return Handover(
             engine=self.engine,
-            edge=self._edge,
+            edge=self.edge,
             listener=listener,
             store=self.store,
             metrics=self.metrics,
@@ -280,6 +300,7 @@ class Node:
     async def drain(self) -> None:
         """Finish what was taken, send everybody off, and let go of everything."""
         self._state = "draining"
+        self.api.drain()
         until = time.monotonic() + self.settings.drain.time / 1000
         self.engine.pause()
         await self._finish_taken(until)
@@ -417,6 +438,11 @@ class Node:
 def monotonic_ms() -> int:
     """Milliseconds of a clock that only goes forward."""
     return time.monotonic_ns() // 1_000_000
+
+
+def wall_ms() -> int:
+    """Milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
 
 
 def founded(settings: Settings) -> tuple[Metrics, Rocks, Engine]:

@@ -126,6 +126,8 @@ class Metrics:
         self.commands: Counter[tuple[str, str]] = Counter()
         self.hooks: Counter[tuple[str, str]] = Counter()
         """Calls of the application, by hook and result."""
+        self.requests: Counter[tuple[str, int]] = Counter()
+        """HTTP requests, by path as the document has it and status."""
         self.answer_seconds = Histogram(SECONDS)
         self.batch_messages = Histogram(MESSAGES)
         self.commit_seconds = Histogram(SECONDS)
@@ -158,6 +160,7 @@ class _NodeCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         yield self._commands()
+        yield self._requests()
         yield from self._counters()
         yield from self._histograms()
         if self._metrics.engine is not None:
@@ -181,6 +184,16 @@ class _NodeCollector(Collector):
         )
         for (op, result), count in self._metrics.commands.items():
             family.add_metric((op, result), count)
+        return family
+
+    def _requests(self) -> Metric:
+        family = CounterMetricFamily(
+            "hivewire_http_requests",
+            "HTTP requests, by path and status.",
+            labels=("path", "status"),
+        )
+        for (path, status), count in self._metrics.requests.items():
+            family.add_metric((path, str(status)), count)
         return family
 
     def _hooks(self) -> Metric:

@@ -4,40 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from msgspec import Struct
+from starlette.responses import Response
 
+from hivewire.api.endpoint import Asked, Endpoint, Who
+from hivewire.api.errors import ApiError
 from hivewire.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from starlette.requests import Request
-
-    from hivewire.metrics import Metrics
+    from hivewire.api.context import Context
 
 
-def routes(metrics: Metrics, why_not_ready: Callable[[], str | None]) -> list[Route]:
-    """The routes; `why_not_ready` says None when the node may get new connections."""
+class Health(Struct):
+    """How the node is."""
 
-    async def live(_request: Request) -> Response:
+    status: str
+
+
+def endpoints(context: Context) -> list[Endpoint]:
+    """What load balancers and Prometheus ask for."""
+
+    async def live(_asked: Asked) -> Health:
         """200 as long as the loop runs: who gets no answer may restart the node."""
-        return JSONResponse({"status": "live"})
+        return Health("live")
 
-    async def ready(_request: Request) -> Response:
+    async def ready(_asked: Asked) -> Health:
         """200 when new connections may be sent here, else 503 with the reason."""
-        reason = why_not_ready()
-        if reason is None:
-            return JSONResponse({"status": "ready"})
-        error = {"code": "unavailable", "message": reason, "retryable": True}
-        return JSONResponse({"error": error}, status_code=503, headers={"Retry-After": "1"})
+        reason = context.why_not_ready()
+        if reason is not None:
+            raise ApiError("unavailable", reason, retryable=True)
+        return Health("ready")
 
-    async def scrape(_request: Request) -> Response:
+    async def scrape(_asked: Asked) -> Response:
         """Everything counted, in the Prometheus text format."""
-        return Response(metrics.render(), media_type=CONTENT_TYPE)
+        return Response(context.metrics.render(), media_type=CONTENT_TYPE)
 
     return [
-        Route("/health/live", live),
-        Route("/health/ready", ready),
-        Route("/metrics", scrape),
+        Endpoint("GET", "/health/live", "Does the node run?", live, Who.ANYONE, gives=Health),
+        Endpoint(
+            *("GET", "/health/ready", "Does it take connections?", ready, Who.ANYONE),
+            gives=Health,
+            refuses=("unavailable",),
+        ),
+        Endpoint(
+            *("GET", "/metrics", "Figures for Prometheus.", scrape, Who.ANYONE),
+            media_type="text/plain",
+        ),
     ]

@@ -14,36 +14,35 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from hivewire.api import health
+from hivewire.api.endpoint import route
+from hivewire.api.errors import explain
 from hivewire.config import Address, parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator, Sequence
 
-    from starlette.requests import Request
+    from hivewire.api.context import Context
+    from hivewire.api.endpoint import Endpoint
 
-    from hivewire.metrics import Metrics
-
-BACKLOG = 128
-CODES = {404: "not_found", 405: "bad_request"}
+BACKLOG = 1024
 
 
 class Api:
     """The HTTP server of one node.
 
     Args:
-        address: HOST:PORT to bind; port 0 picks a free one.
-        metrics: what `/metrics` shows.
-        why_not_ready: None when the node takes connections, else the reason for `/health/ready`.
+        context: The node.
     """
 
-    def __init__(
-        self, address: str, metrics: Metrics, why_not_ready: Callable[[], str | None]
-    ) -> None:
-        self._address = parse_address(address)
-        self._server = _Server(make_app(metrics, why_not_ready))
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._address = parse_address(context.settings.api.address)
+        app = make_app(context, endpoints(context))
+        self._server = _Server(app, context.settings.api.connections)
         self._task: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
 
@@ -70,29 +69,43 @@ class Api:
             raise ValueError("the api listener was not started")
         return self._listener.dup()
 
+    def drain(self) -> None:
+        """Take nothing new but questions about health; whoever polls is answered now."""
+        self._context.calls.draining = True
+        self._context.polls.end()
+
     async def stop(self) -> None:
-        """Accept no more, finish what is being answered, and end."""
+        """Accept no more, give up what waits for the disk, and end."""
+        self._context.calls.stop()
+        self._context.polls.end()
         self._server.should_exit = True
         if self._task is not None:
             await self._task
 
 
-def make_app(metrics: Metrics, why_not_ready: Callable[[], str | None]) -> Starlette:
+def endpoints(context: Context) -> list[Endpoint]:
+    """Everything that the api serves, in the order of its document."""
+    return [
+        *health.endpoints(context),
+    ]
+
+
+def make_app(context: Context, served: Sequence[Endpoint]) -> Starlette:
     """The application; errors have the shape of protocol.md section 9."""
-    return Starlette(
-        routes=health.routes(metrics, why_not_ready),
-        exception_handlers={HTTPException: explain},
+    origins = context.settings.api.origins
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=sorted({endpoint.method for endpoint in served}),
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After"],
+        max_age=600,
     )
-
-
-async def explain(_request: Request, error: Exception) -> Response:
-    """An HTTP error as `{"error":{"code","message","retryable"}}`."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    message = error.detail if isinstance(error, HTTPException) else "internal error"
-    code = CODES.get(status, "bad_request" if status < 500 else "internal")
-    headers = error.headers if isinstance(error, HTTPException) else None
-    body = {"error": {"code": code, "message": message, "retryable": False}}
-    return JSONResponse(body, status_code=status, headers=headers)
+    return Starlette(
+        routes=[route(endpoint, context) for endpoint in served],
+        middleware=[cors] if origins else [],
+        exception_handlers={HTTPException: explain, Exception: explain},
+    )
 
 
 def bind(address: Address) -> socket.socket:
@@ -113,7 +126,7 @@ def bind(address: Address) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn's server without its signal handlers, and with a word for "accepts now"."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: Starlette, connections: int) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -125,6 +138,7 @@ class _Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                limit_concurrency=connections + 1,
                 timeout_graceful_shutdown=2,
             )
         )

@@ -96,21 +96,6 @@ class Edge(Section):
     )
 
 
-class Api(Section):
-    """The HTTP listener: health and metrics."""
-
-    address: str = setting("127.0.0.1:8001", "HOST:PORT of the HTTP side; port 0 picks a free one.")
-    insecure: bool = setting(
-        default=False,
-        why="Plain HTTP on an address other than loopback is refused unless this allows it.",
-    )
-    key: SecretStr | None = setting(
-        None,
-        "What servers send as `X-API-Key`. Without one every server call is refused; none is ever "
-        "generated.",
-    )
-
-
 class Auth(Section):
     """Who a token is believed to be from."""
 

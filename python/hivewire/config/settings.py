@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hivewire.config import api as api_section
 from hivewire.config import hooks as hooks_section
 from hivewire.config import presence as presence_section
 from hivewire.config import sections
@@ -43,7 +44,7 @@ class Settings(BaseSettings):
 
     node: sections.Node = sections.Node()
     edge: sections.Edge = sections.Edge()
-    api: sections.Api = sections.Api()
+    api: api_section.Api = api_section.Api()
     auth: sections.Auth = sections.Auth()
     limits: sections.Limits = sections.Limits()
     heartbeat: sections.Heartbeat = sections.Heartbeat()

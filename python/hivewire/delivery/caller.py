@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+SERVER: Final = -1
+"""The line of who calls with the API key: he is under no rates. Below are the lines of users who
+call over HTTP; the engine has no connection with a number below zero."""
 
 
 class Caller:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hivewire.core.entries import Rejection
+from hivewire.delivery.caller import SERVER
 from hivewire.handlers.errors import refuse
 from hivewire.handlers.rates import Verdict
 
@@ -30,6 +31,9 @@ def bounded(handle: Handle) -> Handle:
         caller: Caller,
         services: Services,
     ) -> None:
+        if caller.conn == SERVER:
+            handle(command, caller, services)
+            return
         verdict, wait = services.rates.query(caller.conn)
         if verdict is Verdict.GOOD:
             handle(command, caller, services)

@@ -105,7 +105,8 @@ class Rates:
         now = self.now
         recent = [at for at in self._mistakes.get(conn, ()) if now - at < MINUTE_MS]
         recent.append(now)
-        self._mistakes[conn] = recent
+        # A line of HTTP calls is not closed: what is remembered of it must end somewhere.
+        self._mistakes[conn] = recent[-self._bad_per_minute :]
         return len(recent) >= self._bad_per_minute
 
     def forget(self, conn: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hivewire.core.entries import Duplicate, Pending, Rejection, SendEntry
 from hivewire.core.plan import plan_send
+from hivewire.delivery.caller import SERVER
 from hivewire.handlers import screening
 from hivewire.handlers.errors import NOT_CONNECTED, refuse
 from hivewire.handlers.rates import Verdict
@@ -34,7 +35,7 @@ def handle(command: Send, caller: Caller, services: Services) -> None:
         refuse(NOT_CONNECTED, command.id, "send", caller, services)
         return
     hooks = services.hooks
-    if hooks is not None and not hooks.screens:
+    if hooks is not None and not (hooks.screens and caller.conn != SERVER):
         hooks = None
     if hooks is not None and screening.waits(hooks, command, caller, services, handle):
         return
@@ -86,19 +87,25 @@ def limited(
 ) -> Rejection | None:
     """Why a good keyed command is not taken now, if that is so."""
     delivery, limits = services.delivery, services.settings.limits
+    if caller.conn == SERVER:
+        return BEHIND if delivery.journal.is_full else None
     open_ids = delivery.open_ids(caller.conn)
     if command.id in open_ids:
         return OPEN_ID
     if len(open_ids) >= limits.sends_in_flight:
         message = f"{limits.sends_in_flight} sends are in flight"
         return Rejection("rate_limited", message, retryable=True, retry_after_ms=IN_FLIGHT_WAIT_MS)
-    if delivery.journal.is_full:
-        return BEHIND
+    return BEHIND if delivery.journal.is_full else _paced(user, caller, services)
+
+
+def _paced(user: str, caller: Caller, services: Services) -> Rejection | None:
+    """Why this user or this connection sends too fast, if so."""
     if services.rates.unlimited:
         return None
     verdict, wait = services.rates.send(caller.conn, user)
     if verdict is Verdict.GOOD:
         return None
     if verdict is Verdict.FLOOD:
-        delivery.close(caller, services.close_codes["RATE_LIMITED"], "far too many sends")
+        code = services.close_codes["RATE_LIMITED"]
+        services.delivery.close(caller, code, "far too many sends")
     return Rejection("rate_limited", "too many sends", retryable=True, retry_after_ms=wait)

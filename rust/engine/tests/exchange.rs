@@ -139,10 +139,10 @@ fn a_connection_that_went_before_its_connected_is_told_of_all_the_same() {
     node.sees_connections(0);
     node.does(|engine| engine.connected(conn, &session("ann", "phone"), b"connected"));
     assert_eq!(node.engine.devices("ann"), ["phone"]);
-    assert_eq!(node.engine.sessions("ann"), [(conn, "phone".to_owned())]);
+    assert_eq!(node.engine.sessions_of("ann"), [(conn, "phone".to_owned())]);
     assert_eq!(node.takes_closed(conn), 1006);
     assert!(node.engine.devices("ann").is_empty(), "the directory has heard of it");
-    assert!(node.engine.sessions("ann").is_empty());
+    assert!(node.engine.sessions_of("ann").is_empty());
 }
 
 #[test]

@@ -81,8 +81,8 @@ impl Engine {
     }
 
     /// The connections of `user`, each with the name of its device.
-    fn sessions(&self, user: &str) -> Vec<(u64, String)> {
-        let found = self.lock().sessions(user);
+    fn sessions_of(&self, user: &str) -> Vec<(u64, String)> {
+        let found = self.lock().sessions_of(user);
         found.into_iter().map(|(conn, device)| (conn.get(), device)).collect()
     }
 

@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
-from hivewire.api.listener import make_app
-from hivewire.metrics import Metrics
+from .site import Site, story
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.unit
 
 
-def get(path: str, metrics: Metrics, reason: str | None = None) -> httpx.Response:
-    async def fetch() -> httpx.Response:
-        transport = httpx.ASGITransport(make_app(metrics, lambda: reason))
-        async with httpx.AsyncClient(transport=transport, base_url="http://node") as http:
-            return await http.get(path)
+def test_live_is_always_well(tmp_path: Path) -> None:
+    async def tell(site: Site) -> None:
+        assert (await site.http.get("/health/live")).json() == {"status": "live"}
 
-    return asyncio.run(fetch())
+    story(tmp_path, tell)
 
 
-def test_live_is_always_well() -> None:
-    assert get("/health/live", Metrics(), "draining").json() == {"status": "live"}
+def test_ready_says_why_not(tmp_path: Path) -> None:
+    async def tell(site: Site) -> None:
+        answer = await site.http.get("/health/ready")
+        assert answer.status_code == 503
+        assert answer.json()["error"] == {
+            "code": "unavailable",
+            "message": "starting",
+            "retryable": True,
+        }
+        assert answer.headers["retry-after"] == "1"
+        await site.node.start()
+        assert (await site.http.get("/health/ready")).status_code == 200
+
+    story(tmp_path, tell)
 
 
-def test_ready_says_why_not() -> None:
-    assert get("/health/ready", Metrics()).status_code == 200
-    answer = get("/health/ready", Metrics(), "draining")
-    assert answer.status_code == 503
-    assert answer.json()["error"] == {
-        "code": "unavailable",
-        "message": "draining",
-        "retryable": True,
-    }
-    assert answer.headers["retry-after"] == "1"
+def test_metrics_are_text_for_prometheus(tmp_path: Path) -> None:
+    async def tell(site: Site) -> None:
+        site.node.metrics.puts += 4
+        await site.http.get("/health/live")
+        answer = await site.http.get("/metrics")
+        assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+        assert "hivewire_puts_total 4.0" in answer.text
+        line = 'hivewire_http_requests_total{path="/health/live",status="200"} 1.0'
+        assert line in answer.text
 
-
-def test_metrics_are_text_for_prometheus() -> None:
-    metrics = Metrics()
-    metrics.puts += 4
-    answer = get("/metrics", metrics)
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert "hivewire_puts_total 4.0" in answer.text
+    story(tmp_path, tell)

@@ -134,7 +134,7 @@ impl Engine {
     }
 
     /// The connections of `user`, each with the name of its device.
-    pub fn sessions(&mut self, user: &str) -> Vec<(ConnId, String)> {
+    pub fn sessions_of(&mut self, user: &str) -> Vec<(ConnId, String)> {
         let mut found = Vec::new();
         self.directory
             .for_each(user, |session| found.push((session.conn, session.device.to_string())));

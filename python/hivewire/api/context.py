@@ -1,0 +1,38 @@
+"""The node as the routes of the api see it: made once at start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hivewire.api.access import Access
+    from hivewire.api.calls import Calls
+    from hivewire.api.polls import Polls
+    from hivewire.config import Settings
+    from hivewire.handlers import Services
+    from hivewire.metrics import Metrics
+
+
+@dataclass(slots=True)
+class Context:
+    """What a route works with. A call that changes or shows chat goes through `calls`."""
+
+    settings: Settings
+    services: Services
+    calls: Calls
+    polls: Polls
+    access: Access
+    metrics: Metrics
+    why_not_ready: Callable[[], str | None]
+    """None when the node takes connections, else the reason."""
+    sessions: Callable[[str], list[tuple[int, str]]]
+    """A user's connections, each with the name of its device."""
+    connections: Callable[[], int]
+    """How many connections are open."""
+    edge: Callable[[], tuple[str, int]]
+    """Where the edge listens."""
+    clock_ms: Callable[[], int]
+    """The wall clock, in milliseconds."""
