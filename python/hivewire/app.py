@@ -93,14 +93,7 @@ class Node:
         self._heads_soon = Soon(self.loop, HEADS_MS, self._tell_heads)
         self.polls = Polls(gateway.OPS, settings.api.polls, settings.limits.devices)
         self.calls = Calls(self.engine, gateway.OPS, self.polls.heard)
-        self.delivery = Delivery(
-            self.calls,
-            gateway.OPS,
-            self.view,
-            self.metrics,
-            receipts_soon=self._receipts_soon,
-            heads_soon=self._heads_soon,
-        )
+        self.delivery = self._delivery()
         self.journal = self.delivery.journal = self._journal()
         self.ticker = Ticker(
             settings,
@@ -142,6 +135,16 @@ class Node:
             payload=self.delivery.owe,
             bound=self.settings.limits.commit_queue,
             observe=self._observe,
+        )
+
+    def _delivery(self) -> Delivery:
+        return Delivery(
+            self.calls,
+            gateway.OPS,
+            self.view,
+            self.metrics,
+            receipts_soon=self._receipts_soon,
+            heads_soon=self._heads_soon,
         )
 
     def _services(self) -> Services:

@@ -121,8 +121,11 @@ class Calls:
             raise
         return without_id(await answered)
 
-    async def read(self, look: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever `look` gives
-        """What `look` finds once all that was written is durable. Raises what it raises."""
+    async def read(self, look: Callable[[], Any], change: Callable[[], None] | None = None) -> Any:  # noqa: ANN401 - whatever `look` gives
+        """What `look` finds once all that was written is durable. Raises what it raises.
+
+        `change` comes before, in a turn of the node: what it puts into the journal is waited for.
+        """
         if self._stopped:
             raise GONE
         found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -141,6 +144,8 @@ class Calls:
                 found.set_result(result)
 
         def begin() -> None:
+            if change is not None:
+                change()
             services.delivery.marks()
             services.delivery.when_durable(partial(in_pieces, tell, services))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from hivewire.api.access import Access
     from hivewire.api.calls import Calls
@@ -36,3 +36,7 @@ class Context:
     """Where the edge listens."""
     clock_ms: Callable[[], int]
     """The wall clock, in milliseconds."""
+    store_media: Callable[[str, bytes], Awaitable[str]] | None = None
+    """Stores a file of a user; the id that messages name it by. None: nothing takes files."""
+    media_url: Callable[[str], str] = "/api/v1/media/{}".format
+    """Where a file is, by its id."""

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from hivewire.api import health
+from hivewire.api import health, openapi, rtm, server, timeline
 from hivewire.api.endpoint import route
 from hivewire.api.errors import explain
 from hivewire.config import Address, parse_address
@@ -85,9 +85,13 @@ class Api:
 
 def endpoints(context: Context) -> list[Endpoint]:
     """Everything that the api serves, in the order of its document."""
-    return [
+    served = [
+        *rtm.endpoints(context),
+        *timeline.endpoints(context),
+        *server.endpoints(context),
         *health.endpoints(context),
     ]
+    return [*served, *openapi.endpoints(served)]
 
 
 def make_app(context: Context, served: Sequence[Endpoint]) -> Starlette:

@@ -138,6 +138,17 @@ class Presence:
             self.watchers.add(watcher, person, blocked=blocked)
         return [watcher.sees(person) for person in people]
 
+    def glance(self, users: Sequence[str]) -> list[Change]:
+        """How users are now, each once; nobody watches them for it.
+
+        To be called when all that was written is durable, because it reads.
+        """
+        people = [self.people.keep(name) for name in distinct(users)]
+        self._begin_showing([person for person in people if not person.watchers])
+        for person in people:
+            self.people.forget_idle(person)
+        return [person.shown for person in people]
+
     def unwatch(self, conn: int, users: Iterable[str]) -> None:
         """Let a connection watch these users no longer; those it does not watch do not matter."""
         watcher = self.watchers.find(conn)

@@ -44,24 +44,32 @@ class Site:
         headers = {"X-API-Key": KEY} if user is None else self.bearer(user, device)
         return await self.http.request(method, path, headers=headers, **more)
 
-    async def get(self, user: str | None, path: str, **query: Any) -> Any:
+    async def get(self, user: str | None, path: str, /, **query: Any) -> Any:
         """What a good GET gives."""
         found = await self.call(user, "GET", path, params=query)
         assert found.status_code == 200, found.text
         return found.json()
 
-    async def post(self, user: str | None, path: str, **body: Any) -> Any:
+    async def post(self, user: str | None, path: str, /, **body: Any) -> Any:
         """What a good POST gives."""
         found = await self.call(user, "POST", path, json=body)
         assert found.status_code == 200, found.text
         return found.json()
+
+    async def refused(
+        self, user: str | None, method: str, path: str, /, status: int, **more: Any
+    ) -> dict[str, Any]:
+        """The error of a request that is refused with this status."""
+        found = await self.call(user, method, path, **more)
+        assert found.status_code == status, found.text
+        return found.json()["error"]
 
     async def says(self, user: str, to: str, text: str) -> dict[str, Any]:
         """A message by the node's own handlers: `sent`."""
         fields = {"to": to, "key": f"key-{user}-{text}-{to}"[:64].replace(":", "."), "text": text}
         return msgspec.json.decode(await self.node.calls.run("send", fields, user, "phone"))
 
-    async def does(self, user: str, op: str, **fields: Any) -> dict[str, Any]:
+    async def does(self, user: str, op: str, /, **fields: Any) -> dict[str, Any]:
         """Any other command."""
         return msgspec.json.decode(await self.node.calls.run(op, fields, user, "phone"))
 
