@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -66,7 +67,8 @@ class Site:
 
     async def says(self, user: str, to: str, text: str) -> dict[str, Any]:
         """A message by the node's own handlers: `sent`."""
-        fields = {"to": to, "key": f"key-{user}-{text}-{to}"[:64].replace(":", "."), "text": text}
+        key = hashlib.sha256(f"{user} {to} {text}".encode()).hexdigest()
+        fields = {"to": to, "key": key, "text": text}
         return msgspec.json.decode(await self.node.calls.run("send", fields, user, "phone"))
 
     async def does(self, user: str, op: str, /, **fields: Any) -> dict[str, Any]:
