@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SECRET = "a-secret-for-tests-0123456789-0123456789"
+API_KEY = "the-key-of-the-backend-for-tests"
 READY = re.compile(rb"^ready edge=(?P<edge>\S+) api=(?P<api>\S+)$", re.MULTILINE)
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
 QUIET_ENV = {
     "HIVEWIRE_AUTH__SECRET": SECRET,
+    "HIVEWIRE_API__KEY": API_KEY,
     "HIVEWIRE_LIMITS__SENDS_PER_SECOND": "0",
     "HIVEWIRE_LIMITS__SENDS_PER_SECOND_USER": "0",
 }
-"""What every node of the tests runs with, unless a test says otherwise: no rate limits."""
+"""What every node of the tests runs with, unless a test says otherwise: no rate limits,
+and a key for the backend."""
 
 
 NODES: list[Node] = []

@@ -32,6 +32,8 @@ ROWS = {
     "O6": "block lists; rate limits",
     "C2": "heartbeats: only when idle, dead after two missed, with the head",
     "C3": "presence: online, away, offline, last seen; no storm from a flapping device",
+    "C5": "long polling without a WebSocket; rtm.send and rtm.receive",
+    "C8": "discover: where a user should connect",
     "P5": "application hooks in Python",
 }
 """The rows that a client on the wire can see today."""
@@ -40,7 +42,7 @@ ROWS = {
 def shown_by(folder: Path) -> dict[str, list[str]]:
     """Return the tests of a folder by the row that they show, as `file::test`."""
     shown: dict[str, list[str]] = {row: [] for row in ROWS}
-    for path in sorted(folder.glob("test_*.py")):
+    for path in sorted(folder.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 for row in _rows_of(node.name):
