@@ -125,7 +125,10 @@ def reader(endpoint: Endpoint, context: Context) -> Callable[[Request], Awaitabl
     if endpoint.method == "GET":
 
         async def from_query(request: Request) -> Any:  # noqa: ANN401 - `takes`
-            values = dict(request.query_params)
+            given = request.query_params.multi_items()
+            values = dict(given)
+            if len(values) != len(given):
+                raise ApiError("bad_request", "a parameter stands twice in the query")
             return filled(lambda: msgspec.convert(values, kind, strict=False))
 
         return from_query
@@ -150,8 +153,9 @@ def filled(convert: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it con
     if missing is not None and wrong is None:
         raise ApiError("bad_request", f"`{missing[1]}` is missing", field=missing[1])
     if wrong is not None:
-        reason = wrong[1][:200]
-        raise ApiError("bad_request", f"`{wrong[2]}` is wrong: {reason}", field=wrong[2])
+        # A regular expression explains nothing to anybody.
+        reason = "malformed" if "matching regex" in wrong[1] else f"wrong: {wrong[1][:200]}"
+        raise ApiError("bad_request", f"`{wrong[2]}` is {reason}", field=wrong[2])
     raise ApiError("bad_request", text[:200])
 
 

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from hivewire.api import health, openapi, rtm, server, timeline
+from hivewire.api import health, openapi, rtm, server, server_groups, timeline
 from hivewire.api.endpoint import route
 from hivewire.api.errors import explain
 from hivewire.config import Address, parse_address
@@ -89,6 +89,7 @@ def endpoints(context: Context) -> list[Endpoint]:
         *rtm.endpoints(context),
         *timeline.endpoints(context),
         *server.endpoints(context),
+        *server_groups.endpoints(context),
         *health.endpoints(context),
     ]
     return [*served, *openapi.endpoints(served)]

@@ -99,16 +99,8 @@ def parameters(shape: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name, schema in shape["properties"].items():
         parameter = {"name": name, "in": "query", "required": name in required}
-        found.append(parameter | {"schema": without_null(schema)})
+        found.append(parameter | {"schema": schema})
     return found
-
-
-def without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """What a value in a query is: it is there or not, but never null."""
-    some = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
-    if len(some) != 1:
-        return schema
-    return some[0]
 
 
 def responses(endpoint: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:

@@ -9,12 +9,12 @@ import secrets
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hivewire.api.access import device_of
 from hivewire.api.endpoint import Asked, Endpoint, Who
 from hivewire.api.errors import ApiError
-from hivewire.api.shapes import Count, Key, UserId, Wait
+from hivewire.api.shapes import CHARACTERS, Count, Key, UserId, Wait
 from hivewire.core.limits import HISTORY_EVENTS, POSITION
 from hivewire.core.names import parse_target
 from hivewire.delivery.heads import open_topic
@@ -26,7 +26,12 @@ RECEIVED: Final = 50
 """Messages of one `rtm.receive` that names no limit, and events that are looked at together."""
 
 TargetId = Annotated[
-    str, Meta(description="A user's id, `group:G` or `channel:C`.", examples=["bob", "group:team"])
+    str,
+    Meta(
+        pattern=rf"^((user|group|channel):)?{CHARACTERS}{{1,64}}$",
+        description="A user's id, `group:G` or `channel:C`.",
+        examples=["bob", "group:team"],
+    ),
 ]
 
 
@@ -58,8 +63,8 @@ class RtmReceive(Struct):
 
     source: UserId = msgspec.field(name="sourceID")
     target: TargetId = msgspec.field(name="targetID")
-    last: Annotated[str, Meta(description="`lastPos` of the answer before.")] | None = (
-        msgspec.field(name="lastPos", default=None)
+    last: Annotated[str, Meta(description="`lastPos` of the answer before.")] | UnsetType = (
+        msgspec.field(name="lastPos", default=UNSET)
     )
     limit: Count = RECEIVED
     wait: Wait = 0
@@ -229,9 +234,9 @@ class Receiver:
         ]
         return RtmReceived(shown, f"{self._last}.{self._epoch}")
 
-    def _position(self, last: str | None) -> int:
+    def _position(self, last: str | UnsetType) -> int:
         """Where to go on. Raises ApiError for what no answer gave, or one of other data."""
-        if last is None:
+        if last is UNSET:
             return 0
         place, _, epoch = last.partition(".")
         if not (place.isascii() and place.isdigit() and len(place) <= 16) or not epoch:

@@ -132,38 +132,6 @@ class ServerHistory(Struct):
     limit: Count = 50
 
 
-class ServerGroup(Struct, kw_only=True):
-    """A group command of a user (protocol, section 6), with the fields of its `op`."""
-
-    from_: UserId = msgspec.field(name="from")
-    op: Literal[
-        "group.create",
-        "group.add",
-        "group.remove",
-        "group.update",
-        "group.leave",
-        "group.info",
-        "group.members",
-    ]
-    conv: Conv | None = None
-    key: Key | None = None
-    group: UserId | None = None
-    kind: Literal["group", "channel"] | None = None
-    name: str | None = None
-    members: list[UserId] | None = None
-    history: Literal["all", "joined"] | None = None
-    user: UserId | None = None
-    role: Literal["owner", "admin", "member"] | None = None
-    after: UserId | None = None
-    limit: Count | None = None
-
-
-class GroupAnswer(Struct):
-    """`group`, `members` or `ok`, as on a WebSocket; the other fields are those of its `op`."""
-
-    op: Literal["group", "members", "ok"]
-
-
 class TokenWish(Struct):
     """A token for a user."""
 
@@ -197,7 +165,7 @@ _answer = msgspec.json.Decoder(dict[str, Any])
 
 
 def endpoints(context: Context) -> list[Endpoint]:
-    """All of them, in the order of the protocol."""
+    """All of them but `groups`, in the order of the protocol."""
     late = ("unavailable",)
     refuses = ("forbidden", "conflict", "not_found", *late)
     table: list[tuple[str, str, Any, Any, Any, tuple[str, ...]]] = [
@@ -206,7 +174,6 @@ def endpoints(context: Context) -> list[Endpoint]:
         ("disconnect", "Send a user away.", disconnect, Disconnect, Disconnected, late),
         ("presence", "Who is there?", presence, PresenceQuery, PresenceList, late),
         ("history", "Read any conversation.", read_history, ServerHistory, History, refuses),
-        ("groups", "Command a group for a user.", groups, ServerGroup, GroupAnswer, refuses),
         ("tokens", "A token for a user.", tokens, TokenWish, Token, ("unsupported", *late)),
     ]
     served = [
@@ -325,16 +292,6 @@ def look_back(context: Context, wanted: ServerHistory) -> bytes:
         found = history.before(view.store, log, wanted.before, limit, tails=view.tails)
     items = [events.raw(item) for item in found.items]
     return events.encode({"op": "history", "items": items, "done": found.done})
-
-
-async def groups(context: Context, asked: Asked) -> bytes:
-    """A group command of any user, with that user's rights."""
-    wanted: ServerGroup = asked.values
-    fields = {name: getattr(wanted, name) for name in ServerGroup.__struct_fields__}
-    user = named(fields.pop("from_"), "from")
-    op = fields.pop("op")
-    given = {name: value for name, value in fields.items() if value is not None}
-    return await context.calls.run_trusted(op, given, user)
 
 
 async def tokens(context: Context, asked: Asked) -> Token:

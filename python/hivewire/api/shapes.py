@@ -19,13 +19,24 @@ Key = Annotated[
         description="The client's own id of a change: a resend under the same one is safe.",
     ),
 ]
+_GROUP: Final = rf"(group|channel):{CHARACTERS}{{1,64}}"
+_CONV: Final = rf"direct:{CHARACTERS}{{1,64}},{CHARACTERS}{{1,64}}|{_GROUP}"
+GroupConv = Annotated[str, Meta(pattern=f"^{_GROUP}$", description="`group:G` or `channel:C`.")]
 Conv = Annotated[
     str,
-    Meta(description="`direct:A,B`, `group:G` or `channel:C`.", examples=["direct:ann,bob"]),
+    Meta(
+        pattern=f"^({_CONV})$",
+        description="`direct:A,B` (in byte order), `group:G` or `channel:C`.",
+        examples=["direct:ann,bob"],
+    ),
 ]
 Target = Annotated[
     str,
-    Meta(description="`user:B`, or a conversation's id.", examples=["user:bob"]),
+    Meta(
+        pattern=rf"^(user:{CHARACTERS}{{1,64}}|{_CONV})$",
+        description="`user:B`, or a conversation's id.",
+        examples=["user:bob"],
+    ),
 ]
 Place = Annotated[int, Meta(ge=0, le=POSITION)]
 Count = Annotated[int, Meta(ge=1, le=POSITION)]

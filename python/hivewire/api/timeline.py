@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hivewire.api.access import device_of
 from hivewire.api.endpoint import Asked, Endpoint, Who
@@ -32,17 +32,17 @@ After = Annotated[
 class EventsQuery(Struct):
     """The next page of the timeline."""
 
-    after: After | None = None
+    after: After | UnsetType = UNSET
     limit: Count = PAGE
     wait: Wait = 0
-    device: DeviceId | None = None
+    device: DeviceId | UnsetType = UNSET
 
 
 class ConversationsQuery(Struct):
     """The user's conversations."""
 
     limit: Count = 50
-    before: str | None = None
+    before: str | UnsetType = UNSET
     messages: Place = 0
 
 
@@ -50,8 +50,8 @@ class HistoryQuery(Struct):
     """Events of a conversation."""
 
     conv: Conv
-    before: Place | None = None
-    after: Place | None = None
+    before: Place | UnsetType = UNSET
+    after: Place | UnsetType = UNSET
     limit: Count = 50
 
 
@@ -107,18 +107,19 @@ async def ask(op: str, asked: Asked, context: Context) -> bytes:
     """A question as on a WebSocket, and its answer. Raises ApiError."""
     values = asked.values
     fields = {name: getattr(values, name) for name in values.__struct_fields__}
-    given = {name: value for name, value in fields.items() if value is not None}
+    given = {name: value for name, value in fields.items() if value is not UNSET}
     return await context.calls.run(op, given, asked.user, device_of(asked.who, None))
 
 
 async def next_page(asked: Asked, context: Context) -> bytes:
     """The page behind `after`; with `wait`, as soon as it holds anything. Raises ApiError."""
     query: EventsQuery = asked.values
-    user, device = asked.user, device_of(asked.who, query.device)
+    wanted = None if query.device is UNSET else query.device
+    user, device = asked.user, device_of(asked.who, wanted)
     if not is_name(device):
         raise ApiError("bad_request", "`device` is malformed", field="device")
     after = query.after
-    if after is None:
+    if after is UNSET:
         after = await begin(user, device, context)
     fields = {"after": after, "limit": query.limit}
     wait_s = min(query.wait, context.settings.api.poll_time / 1000)

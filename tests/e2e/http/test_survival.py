@@ -36,7 +36,7 @@ async def test_c5_m5_i1_i12_what_rtm_send_answered_is_there_after_a_kill(
                     return
 
         writers = [asyncio.create_task(write(writer)) for writer in range(4)]
-        while len(answered) < 40:
+        while len(answered) < 40:  # noqa: ASYNC110 - the writers write, whoever waits
             await asyncio.sleep(0.01)
         await asyncio.to_thread(node.kill9)
         await asyncio.gather(*writers)
@@ -69,7 +69,7 @@ async def test_a_drain_answers_who_polls_and_what_was_taken(
             asyncio.create_task(bob.receive(line.user, wait=25)),
         ]
         async with Web.of(node, None) as backend:
-            while (await backend.get("/api/v1/server/info"))["polls"] < 2:
+            while (await backend.get("/api/v1/server/info"))["polls"] < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         node.terminate()
         page, received = await asyncio.gather(*polls)

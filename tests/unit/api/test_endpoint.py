@@ -80,6 +80,7 @@ def test_I9_what_is_wrong_is_told_by_its_field(tmp_path: Path) -> None:
             assert (status, error["code"], error.get("field")) == (400, "bad_request", field), body
         assert (await site.http.get("/echo?n=x")).json()["error"]["field"] == "n"
         assert (await site.http.get("/echo")).status_code == 400
+        assert (await site.http.get("/echo?n=1&n=2")).status_code == 400
 
     story(tmp_path, tell, served=served)
 

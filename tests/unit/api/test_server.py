@@ -128,29 +128,6 @@ def test_any_conversation_is_read(tmp_path: Path) -> None:
     story(tmp_path, tell)
 
 
-def test_groups_are_commanded_with_their_users_rights(tmp_path: Path) -> None:
-    async def tell(site: Site) -> None:
-        make = {"from": "ann", "op": "group.create", "key": "make-team", "group": "team"}
-        made = await asks(site, "groups", **make, members=["bob"], name="Team")
-        assert (made["op"], made["conv"], made["count"]) == ("group", "group:team", 2)
-        add = {"op": "group.add", "conv": "group:team", "key": "add-eve-1", "members": ["eve"]}
-        assert (await refused(site, "groups", 403, **add, **{"from": "bob"}))["code"]
-        assert (await asks(site, "groups", **add, **{"from": "ann"}))["count"] == 3
-        asked = {"from": "bob", "op": "group.members", "conv": "group:team", "limit": 1}
-        page = await asks(site, "groups", **asked)
-        assert page["items"] == [{"user": "ann", "role": "owner"}]
-        assert page["next"] == "ann"
-        leave = {"from": "eve", "op": "group.leave", "conv": "group:team", "key": "eve-leaves"}
-        assert (await asks(site, "groups", **leave)) == {"op": "ok"}
-        assert (await refused(site, "groups", 400, **{"from": "ann", "op": "send"}))[
-            "field"
-        ] == "op"
-        lacking = {"from": "ann", "op": "group.add", "conv": "group:team"}
-        assert (await refused(site, "groups", 400, **lacking))["field"] == "key"
-
-    story(tmp_path, tell)
-
-
 def test_tokens_are_good_for_whom_they_name(tmp_path: Path) -> None:
     async def tell(site: Site) -> None:
         now_s = site.node.context.clock_ms() // 1000
