@@ -216,6 +216,7 @@ class Node:
         """Take what the engine has, and do what has its time."""
         self.metrics.engine = self.engine.stats
         self.metrics.store = self._store_figures
+        self.metrics.polls = lambda: self.polls.open
         self.metrics.history = self.view.tails.figures
         self.metrics.presence = self.ticker.presence.figures
         self.gateway.start()

@@ -128,6 +128,7 @@ class Metrics:
         """Calls of the application, by hook and result."""
         self.requests: Counter[tuple[str, int]] = Counter()
         """HTTP requests, by path as the document has it and status."""
+        self.polls: Callable[[], int] | None = None
         self.answer_seconds = Histogram(SECONDS)
         self.batch_messages = Histogram(MESSAGES)
         self.commit_seconds = Histogram(SECONDS)
@@ -165,6 +166,9 @@ class _NodeCollector(Collector):
         yield from self._histograms()
         if self._metrics.engine is not None:
             yield from families_of(self._metrics.engine(), ENGINE)
+        if self._metrics.polls is not None:
+            polls = self._metrics.polls()
+            yield GaugeMetricFamily("hivewire_http_polls", "Long polls that wait.", polls)
         if self._metrics.store is not None:
             for name, value in self._metrics.store().items():
                 yield GaugeMetricFamily(f"hivewire_store_{name}", f"RocksDB: {name}.", value)

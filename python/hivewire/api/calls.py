@@ -152,6 +152,12 @@ class Calls:
         self.act(begin)
         return await found
 
+    def do(self, work: Callable[[], None]) -> None:
+        """Do something of which nothing is written. Raises ApiError."""
+        if self._stopped:
+            raise GONE
+        self.act(work)
+
     def stop(self) -> None:
         """The node goes down: what was not answered is unknown."""
         self._stopped = self.draining = True

@@ -249,7 +249,7 @@ async def disconnect(context: Context, asked: Asked) -> Disconnected:
         for conn, device in found:
             delivery.close(Caller(conn, wanted.user, device, JSON, None), code, KICKED)
 
-    context.calls.act(close)
+    context.calls.do(close)
     return Disconnected(len(found))
 
 

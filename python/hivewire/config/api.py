@@ -50,14 +50,14 @@ class Api(Section):
     connections: int = setting(
         10_000,
         "Connections of the HTTP side; the next one gets 503.",
-        more="About 30 KiB each, and file descriptors.",
+        more="Memory, about 20 KiB for each that polls, and file descriptors.",
         less="Long polls leave less room for calls.",
         ge=1,
     )
     polls: int = setting(
         5_000,
         "Long polls that wait at once; further ones get 503 with Retry-After.",
-        more="A connection, a task and about 40 KiB each: who can should use a WebSocket.",
+        more="A connection, a task and about 20 KiB each: who can should use a WebSocket.",
         less="Users without a WebSocket are turned away.",
         ge=1,
     )

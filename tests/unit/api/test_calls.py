@@ -132,6 +132,8 @@ def test_when_the_node_ends_what_waits_is_unknown(tmp_path: Path) -> None:
             await task
         with pytest.raises(ApiError, match="unavailable"):
             await site.node.calls.read(lambda: 1)
+        with pytest.raises(ApiError, match="unavailable"):
+            site.node.calls.do(lambda: None)
 
     story(tmp_path, tell)
 

@@ -39,6 +39,7 @@ def test_ready_says_why_not(tmp_path: Path) -> None:
 
 def test_metrics_are_text_for_prometheus(tmp_path: Path) -> None:
     async def tell(site: Site) -> None:
+        await site.node.start()
         site.node.metrics.puts += 4
         await site.http.get("/health/live")
         answer = await site.http.get("/metrics")
@@ -46,5 +47,6 @@ def test_metrics_are_text_for_prometheus(tmp_path: Path) -> None:
         assert "hivewire_puts_total 4.0" in answer.text
         line = 'hivewire_http_requests_total{path="/health/live",status="200"} 1.0'
         assert line in answer.text
+        assert "hivewire_http_polls 0.0" in answer.text
 
     story(tmp_path, tell)

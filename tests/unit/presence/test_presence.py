@@ -38,6 +38,25 @@ class TestSnapshot:
         assert [change.user for change in answer] == ["ann", "bob"]  # type: ignore[union-attr]
         assert town.presence.watchers.pairs == 2
 
+    def test_a_glance_tells_the_same_and_nobody_watches(self) -> None:
+        town = Town()
+        town.stored["bob"] = 77
+        town.connect("ann")
+        found = town.presence.glance(["ann", "bob", "ann"])
+        assert [(one.user, one.state, one.last_seen) for one in found] == [
+            ("ann", "online", None),
+            ("bob", "offline", 77),
+        ]
+        assert (len(town.presence.people), town.presence.watchers.pairs) == (0, 0)
+
+    def test_a_glance_at_who_is_watched_changes_nothing_for_the_watcher(self) -> None:
+        town = Town()
+        town.watch(EVE, "ann")
+        assert [one.state for one in town.presence.glance(["ann"])] == ["offline"]
+        town.connect("ann")
+        town.later(GATHER)
+        assert town.told[EVE]["ann"].state == "online"
+
     def test_who_went_a_moment_ago_is_still_there(self) -> None:
         town = Town()
         town.connect("ann")
