@@ -20,6 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 from hivewire.api import health, openapi, rtm, server, server_groups, timeline
 from hivewire.api.endpoint import route
 from hivewire.api.errors import explain
+from hivewire.api.line import line_class
 from hivewire.config import Address, parse_address
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from hivewire.api.context import Context
     from hivewire.api.endpoint import Endpoint
+    from hivewire.config.api import Api as Limits
 
 BACKLOG = 1024
 
@@ -42,7 +44,7 @@ class Api:
         self._context = context
         self._address = parse_address(context.settings.api.address)
         app = make_app(context, endpoints(context))
-        self._server = _Server(app, context.settings.api.connections)
+        self._server = _Server(app, context.settings.api)
         self._task: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
 
@@ -131,19 +133,19 @@ def bind(address: Address) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn's server without its signal handlers, and with a word for "accepts now"."""
 
-    def __init__(self, app: Starlette, connections: int) -> None:
+    def __init__(self, app: Starlette, limits: Limits) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="none",
-                http="h11",
+                http=line_class(limits.body_time),
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                limit_concurrency=connections + 1,
+                limit_concurrency=limits.connections + 1,
                 timeout_graceful_shutdown=2,
             )
         )

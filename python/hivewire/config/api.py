@@ -42,8 +42,8 @@ class Api(Section):
     )
     body_time: Duration = setting(
         "10s",
-        "From a request's head to the end of its body (408).",
-        more="Half requests are held in memory for longer.",
+        "How long a request's head may take, else the connection is cut, and then its body (408).",
+        more="Half requests and silent connections are held for longer.",
         less="Slow mobile lines are cut off.",
         ge=100,
     )
