@@ -102,6 +102,9 @@ class SimEngine:
     def devices(self, user: str) -> list[str]:
         return [session.device for session in self.by_user.get(user, ())]
 
+    def sessions(self, user: str) -> list[tuple[int, str]]:
+        return [(session.conn, session.device) for session in self.by_user.get(user, ())]
+
     def users(self) -> list[str]:
         return list(self.by_user)
 

@@ -66,6 +66,8 @@ class NoApi:
     async def start(self) -> str:
         return "127.0.0.1:8001"
 
+    def drain(self) -> None: ...
+
     async def stop(self) -> None: ...
 
 
