@@ -240,6 +240,7 @@ class Node:
         self._ending = asyncio.create_task(self.api.stop(), name="api of before")
         await asyncio.wait((self._ending,), timeout=API_SECONDS)
         self.suspended_at = self.loop.time()
+        self.calls.refuse()
         self.gateway.suspend()
         self._stop_timers()
         bridge, until = self.bridge, time.monotonic() + HOOKS_SECONDS
@@ -252,6 +253,7 @@ class Node:
         while not self._is_at_rest():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.001)
         self._tell_gathered()
+        self.calls.stop()
         self.journal.close()
         return Handover(
             engine=self.engine,
@@ -356,6 +358,7 @@ class Node:
         self.engine.stop()
         # No release any more: it would hand its answers to an engine that is gone.
         self.journal.close()
+        self.calls.stop()
         await self.api.stop()
         self.store.close()
 

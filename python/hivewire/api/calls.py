@@ -158,9 +158,13 @@ class Calls:
             raise GONE
         self.act(work)
 
-    def stop(self) -> None:
-        """The node goes down: what was not answered is unknown."""
+    def refuse(self) -> None:
+        """Take no more calls; those under way are answered."""
         self._stopped = self.draining = True
+
+    def stop(self) -> None:
+        """The node goes down, or another takes over: what was not answered is unknown."""
+        self.refuse()
         waiting, self._open = self._open, {}
         for answered in waiting.values():
             if not answered.done():

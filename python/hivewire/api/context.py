@@ -32,8 +32,8 @@ class Context:
     """A user's connections, each with the name of its device."""
     connections: Callable[[], int]
     """How many connections are open."""
-    edge: Callable[[], tuple[str, int]]
-    """Where the edge listens."""
+    edge: Callable[[], str]
+    """Where the edge listens, `HOST:PORT`; empty before it does."""
     clock_ms: Callable[[], int]
     """The wall clock, in milliseconds."""
     store_media: Callable[[str, bytes], Awaitable[str]] | None = None

@@ -77,8 +77,7 @@ class Api:
         self._context.polls.end()
 
     async def stop(self) -> None:
-        """Accept no more, give up what waits for the disk, and end."""
-        self._context.calls.stop()
+        """Accept no more, answer who polls, finish what is being answered, and end."""
         self._context.polls.end()
         self._server.should_exit = True
         if self._task is not None:

@@ -312,13 +312,12 @@ async def tokens(context: Context, asked: Asked) -> Token:
 
 async def info(context: Context, _asked: Asked) -> Info:
     """The node as it is now."""
-    host, port = context.edge()
     return Info(
         node=context.settings.node.name,
         version=hivewire.__version__,
         epoch=context.services.view.store.epoch,
         server_time=context.clock_ms(),
-        edge=f"{host}:{port}",
+        edge=context.edge(),
         connections=context.connections(),
         polls=context.polls.open,
         ready=context.why_not_ready() is None,

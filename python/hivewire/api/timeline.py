@@ -160,7 +160,8 @@ def edge_url(asked_host: str | None, context: Context) -> str:
     """Where the WebSocket is, as a client reaches it."""
     if context.settings.api.edge_url:
         return context.settings.api.edge_url
-    host, port = context.edge()
+    host, _, port = context.edge().rpartition(":")
+    host = host.strip("[]")
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = asked_host or "localhost"
     return f"ws://{f'[{host}]' if ':' in host else host}:{port}/v1/ws"

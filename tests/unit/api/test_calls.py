@@ -138,6 +138,18 @@ def test_when_the_node_ends_what_waits_is_unknown(tmp_path: Path) -> None:
     story(tmp_path, tell)
 
 
+def test_who_is_under_way_is_answered_when_no_more_are_taken(tmp_path: Path) -> None:
+    async def tell(site: Site) -> None:
+        task = asyncio.create_task(site.says("ann", "user:bob", "hi"))
+        await asyncio.sleep(0)
+        site.node.calls.refuse()
+        assert (await task)["n"] == 1
+        with pytest.raises(ApiError, match="unavailable"):
+            await site.says("ann", "user:bob", "ho")
+
+    story(tmp_path, tell)
+
+
 def test_I2_a_read_waits_for_what_is_being_written(tmp_path: Path) -> None:
     async def tell(site: Site) -> None:
         sending = asyncio.create_task(site.says("ann", "user:bob", "hi"))

@@ -191,13 +191,13 @@ def test_questions_have_a_rate(tmp_path: Path) -> None:
 
 def test_discover_says_where_the_edge_is(tmp_path: Path) -> None:
     async def tell(site: Site) -> None:
-        site.node.edge = ("127.0.0.1", 8000)
+        site.node.edge = "127.0.0.1:8000"
         found = await site.get("bob", "/api/v1/discover")
         assert found["url"] == "ws://127.0.0.1:8000/v1/ws"
         assert found["node"] == site.node.settings.node.name
-        site.node.edge = ("0.0.0.0", 8000)
+        site.node.edge = "0.0.0.0:8000"
         assert (await site.get("bob", "/api/v1/discover"))["url"] == "ws://node:8000/v1/ws"
-        site.node.edge = ("::1", 8000)
+        site.node.edge = "::1:8000"
         assert (await site.get("bob", "/api/v1/discover"))["url"] == "ws://[::1]:8000/v1/ws"
 
     story(tmp_path, tell)
