@@ -102,7 +102,7 @@ class SimEngine:
     def devices(self, user: str) -> list[str]:
         return [session.device for session in self.by_user.get(user, ())]
 
-    def sessions(self, user: str) -> list[tuple[int, str]]:
+    def sessions_of(self, user: str) -> list[tuple[int, str]]:
         return [(session.conn, session.device) for session in self.by_user.get(user, ())]
 
     def users(self) -> list[str]:
