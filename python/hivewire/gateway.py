@@ -55,6 +55,7 @@ class EngineSettings:
     address: str
     shards: int
     max_connections: int = 50_000
+    tls: tuple[str, str] | None = None
     path: str = "/v1/ws"
     subprotocols: bool = True
     echo: bool = False
@@ -81,6 +82,7 @@ def engine_settings(settings: Settings, shards: int) -> EngineSettings:
         address=settings.edge.address,
         shards=shards,
         max_connections=limits.max_connections,
+        tls=settings.edge.tls,
         deflate=settings.edge.deflate,
         max_message=limits.message_bytes,
         max_fragments=limits.message_fragments,

@@ -46,6 +46,8 @@ ENGINE: Final = {
     "accept_pauses_total": "Times a listener rested for want of descriptors or room.",
     "upgrades_total": "Upgrades answered with 101.",
     "refused_total": "Upgrades refused.",
+    "tls_handshakes_total": "TLS handshakes that came to their end.",
+    "tls_failures_total": "Lines that broke TLS, or were not TLS.",
     "received_bytes_total": "Bytes read from clients.",
     "sent_bytes_total": "Bytes written to clients.",
     "reads_total": "Reads from sockets.",

@@ -35,6 +35,7 @@ from hivewire.client.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from ssl import SSLContext
     from types import TracebackType
 
     from hivewire.client.adaptive import Adaptive
@@ -80,6 +81,7 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs, DeviceVer
         recent: conversations to bring along with every new line, as `client.recent`.
         heartbeat: learns how long the line may be silent; None leaves the pings to the server.
         encoding: JSON, or `hivewire.client.connection.MSGPACK`.
+        ssl: what `wss://` trusts; None: what the machine does.
         on_line: called when the line comes or goes.
         on_loss: called when events will not come any more; load the state anew then.
         on_status: called when the state of a change moves: sending, sent, delivered, read, failed.
@@ -101,6 +103,7 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs, DeviceVer
         recent: Recent | None = None,
         heartbeat: Adaptive | None = None,
         encoding: Encoding = JSON,
+        ssl: SSLContext | None = None,
         on_line: Callable[[Line], None] | None = None,
         on_loss: Callable[[Loss], None] | None = None,
         on_status: Callable[[Status], None] | None = None,
@@ -127,6 +130,7 @@ class Client(MessageVerbs, ConversationVerbs, GroupVerbs, PeopleVerbs, DeviceVer
             call=self._outgoing.call,
             receive=self._on_object,
             on_lost=self._on_lost,
+            ssl=ssl,
         )
         self._keeping = Keeping(store, self._writer, self._session, self._on_safe)
         fetch = None if isinstance(token, str) else token

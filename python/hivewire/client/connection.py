@@ -19,6 +19,7 @@ from picows import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from ssl import SSLContext
 
 OPEN_SECONDS: Final = 10.0
 # protocol.md section 1: what a server's message may have at most.
@@ -93,7 +94,11 @@ class Connection(WSListener):
 
     @classmethod
     async def open(
-        cls, url: str, encoding: Encoding, receive: Callable[[dict[str, Any]], None]
+        cls,
+        url: str,
+        encoding: Encoding,
+        receive: Callable[[dict[str, Any]], None],
+        ssl: SSLContext | None = None,
     ) -> Connection:
         """Connect to `url`. Raises OSError when nobody answers, Refused when the upgrade is."""
         connection = cls(encoding, receive)
@@ -101,6 +106,7 @@ class Connection(WSListener):
             await ws_connect(
                 lambda: connection,
                 url,
+                ssl_context=ssl,
                 websocket_handshake_timeout=OPEN_SECONDS,
                 max_frame_size=MAX_MESSAGE,
                 max_redirects=0,

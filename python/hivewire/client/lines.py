@@ -13,6 +13,7 @@ from hivewire.client.errors import Closed, CommandFailed, Disconnected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from ssl import SSLContext
 
 CONNECT_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 2.0
@@ -35,6 +36,7 @@ class Lines:
         call: asks something of this line.
         receive: called with each object that arrives.
         on_lost: called when a line that was connected ends; true if it ended without a word.
+        ssl: what `wss://` trusts; None: what the machine does.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class Lines:
         call: Callable[[dict[str, Any]], Coroutine[Any, Any, dict[str, Any]]],
         receive: Callable[[dict[str, Any]], None],
         on_lost: Callable[[bool], None],
+        ssl: SSLContext | None = None,
     ) -> None:
+        self._ssl = ssl
         self._url = url
         self._encoding = encoding
         self._hello = hello
@@ -67,7 +71,7 @@ class Lines:
         Raises ConnectionError, Closed, CommandFailed, and whatever fetching a token raises.
         """
         proof = await self._proof()
-        connection = await Connection.open(self._url, self._encoding, self._receive)
+        connection = await Connection.open(self._url, self._encoding, self._receive, self._ssl)
         self._connection = connection
         answering = asyncio.ensure_future(self._call({"op": "connect", **proof, **self._hello()}))
         ended = asyncio.ensure_future(connection.wait_ended())

@@ -90,6 +90,7 @@ def kind(field: FieldInfo) -> str:
             str: "text",
             Path: "a path",
             str | None: "text",
+            Path | None: "a path",
             SecretStr | None: "secret text",
         }
         choices = getattr(field.annotation, "__args__", ())

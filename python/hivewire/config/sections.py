@@ -7,6 +7,7 @@ it in the file; inside the program durations are milliseconds and sizes are byte
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr
@@ -69,6 +70,12 @@ class Edge(Section):
         "127.0.0.1:8000",
         "HOST:PORT of `/v1/ws`; port 0 picks a free one.",
     )
+    tls_cert: Path | None = setting(
+        None,
+        "A PEM file with the certificate and its chain. With it and `tls_key` the listener speaks "
+        "TLS 1.2 and 1.3 and nothing else (`wss://`).",
+    )
+    tls_key: Path | None = setting(None, "A PEM file with the key of `tls_cert`.")
     insecure: bool = setting(
         default=False,
         why="Plain WebSocket on an address other than loopback is refused unless this says that "
@@ -94,6 +101,13 @@ class Edge(Section):
         ge=0,
         le=256,
     )
+
+    @property
+    def tls(self) -> tuple[str, str] | None:
+        """The files of certificate and key, where the listener speaks TLS."""
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        return str(self.tls_cert), str(self.tls_key)
 
 
 class Auth(Section):

@@ -148,11 +148,14 @@ def refuse_unsafe(settings: Settings) -> None:
         except ValueError as error:
             problems.append(f"{name}.address: {error}")
             continue
-        if not (is_loopback(address.host) or listener.insecure):
+        secured = listener is settings.edge and settings.edge.tls is not None
+        if not (is_loopback(address.host) or listener.insecure or secured):
             problems.append(
                 f"{name}.address: {listener.address} is not loopback and the listener is plain; "
                 f"set {name}.insecure if something in front of it protects the line"
             )
+    if (settings.edge.tls_cert is None) != (settings.edge.tls_key is None):
+        problems.append("edge.tls_cert, edge.tls_key: one goes with the other")
     limits = settings.limits
     if limits.outbox_soft > limits.outbox_hard:
         problems.append("limits.outbox_soft: above limits.outbox_hard")

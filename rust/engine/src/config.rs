@@ -39,6 +39,8 @@ pub struct Config {
     pub shards: usize,
     /// Connections on all shards together; more are refused with 503.
     pub max_connections: usize,
+    /// PEM files of the certificate chain and its key; with them the listener speaks TLS only.
+    pub tls: Option<(String, String)>,
     /// The path of the upgrade request.
     pub path: String,
     /// Whether `hivewire.v1.*` is negotiated; an echo server takes any client.
@@ -82,6 +84,7 @@ impl Default for Config {
             address: "127.0.0.1:0".into(),
             shards: 1,
             max_connections: 50_000,
+            tls: None,
             path: "/v1/ws".into(),
             subprotocols: true,
             echo: false,

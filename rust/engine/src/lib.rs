@@ -22,6 +22,7 @@ pub mod stats;
 pub mod sys;
 pub mod table;
 pub mod timer;
+pub mod tls;
 
 pub use config::Config;
 pub use engine::{Engine, FanOut, Inbound, NewSession};

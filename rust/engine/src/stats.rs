@@ -62,6 +62,10 @@ stats! {
     upgrades_total,
     /// Upgrade requests refused.
     refused_total,
+    /// TLS handshakes that came to their end.
+    tls_handshakes_total,
+    /// Lines that broke TLS, or were not TLS.
+    tls_failures_total,
     /// Bytes received.
     received_bytes_total,
     /// Bytes sent.

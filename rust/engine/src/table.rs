@@ -6,6 +6,7 @@
 use crate::heartbeat::Heartbeat;
 use crate::outbox::{Backlog, Queue};
 use crate::timer::{Linked, Links, NONE};
+use crate::tls::Tls;
 use hivewire_proto::Connection;
 use mio::net::TcpStream;
 
@@ -137,6 +138,8 @@ pub mod flag {
     pub const MISSED: u16 = 1 << 10;
     /// Python has something of a stranger that it has not answered: perhaps its `connect`.
     pub const ASKED: u16 = 1 << 11;
+    /// The line speaks TLS.
+    pub const SECURE: u16 = 1 << 12;
 }
 
 /// What a shard knows of a connection besides its socket and its framing.
@@ -247,6 +250,8 @@ impl Line {
 pub struct Slot {
     /// The socket, unless the slot is free.
     pub stream: Option<TcpStream>,
+    /// The keys of a line that speaks TLS, from its first byte on.
+    pub tls: Option<Box<Tls>>,
     /// Counts the connections that this slot has held.
     pub generation: u32,
     /// Framing state.
@@ -287,6 +292,7 @@ impl Table {
         slot.wire = Connection::server(now_ms);
         slot.line = Line::new(tick);
         slot.stream = Some(stream);
+        slot.tls = None;
         self.used += 1;
         Some(Key { index, generation: slot.generation })
     }
@@ -294,7 +300,13 @@ impl Table {
     fn grow(&mut self, now_ms: u64, tick: u32) -> Option<u32> {
         let index = u32::try_from(self.slots.len()).ok().filter(|&index| index < MAX_SLOTS)?;
         let wire = Connection::server(now_ms);
-        self.slots.push(Slot { stream: None, generation: 0, wire, line: Line::new(tick) });
+        self.slots.push(Slot {
+            stream: None,
+            tls: None,
+            generation: 0,
+            wire,
+            line: Line::new(tick),
+        });
         Some(index)
     }
 
@@ -313,6 +325,7 @@ impl Table {
         let slot = self.slots.get_mut(index as usize)?;
         let stream = slot.stream.take()?;
         slot.wire = Connection::server(0);
+        slot.tls = None;
         slot.line = Line::new(0);
         self.free.push(index);
         self.used -= 1;
@@ -369,7 +382,7 @@ mod tests {
 
     #[test]
     fn i10_a_slot_at_rest_is_small_and_owns_no_buffer() {
-        assert!(size_of::<Slot>() <= 144, "{} bytes a slot", size_of::<Slot>());
+        assert!(size_of::<Slot>() <= 152, "{} bytes a slot", size_of::<Slot>());
         let line = Line::new(0);
         assert!(line.backlog.is_none() && line.extra.is_none());
     }

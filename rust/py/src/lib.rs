@@ -101,6 +101,11 @@ impl Engine {
         self.lock().connections()
     }
 
+    /// Lets connections from here on begin with these PEM files; the others keep what they have.
+    fn reload_tls(&self, py: Python<'_>, cert: &str, key: &str) -> PyResult<()> {
+        Ok(py.detach(|| self.lock().reload_tls(cert, key))?)
+    }
+
     /// Ends the shards and waits for their threads.
     fn stop(&self, py: Python<'_>) {
         py.detach(|| self.lock().stop());

@@ -160,3 +160,22 @@ def test_the_node_is_named_after_the_host_unless_told() -> None:
     assert load().node.name
     assert load(node={"name": "a1"}).node.name == "a1"
     assert isinstance(load(), Settings)
+
+
+def test_certificate_and_key_go_together() -> None:
+    with pytest.raises(ConfigError, match="one goes with the other"):
+        load(edge={"tls_cert": "node.crt"})
+    assert load().edge.tls is None
+    tls = load(edge={"tls_cert": "node.crt", "tls_key": "node.key"}).edge.tls
+    assert tls == ("node.crt", "node.key")
+
+
+def test_a_listener_with_tls_may_be_anywhere_and_a_plain_one_may_not() -> None:
+    with pytest.raises(ConfigError, match="is not loopback"):
+        load(edge={"address": "0.0.0.0:8000"})
+    load(edge={"address": "0.0.0.0:8443", "tls_cert": "node.crt", "tls_key": "node.key"})
+    with pytest.raises(ConfigError, match="api.address"):
+        load(
+            edge={"tls_cert": "node.crt", "tls_key": "node.key"},
+            api={"address": "0.0.0.0:8001"},
+        )

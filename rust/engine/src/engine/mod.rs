@@ -17,6 +17,7 @@ use crate::shard::{self, Listen, Shard, Shared};
 use crate::stats::Stats;
 use crate::sys::Bell;
 use crate::table::{ConnId, MAX_SHARDS};
+use crate::tls;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -35,6 +36,7 @@ pub struct Engine {
     /// How far the first fetched batch has been read: items and frames.
     read: (usize, usize),
     open: Arc<AtomicUsize>,
+    tls: Arc<tls::Settings>,
     /// One for each shard.
     tails: Vec<events::Tails>,
 }
@@ -65,7 +67,22 @@ impl Engine {
             fetched: VecDeque::new(),
             read: (0, 0),
             open: Arc::new(AtomicUsize::new(0)),
+            tls: Arc::default(),
         })
+    }
+
+    /// Lets connections from here on begin with the certificate and key in these PEM files. Those
+    /// that are open keep what they have. Where anything is wrong with the files, nothing changes.
+    ///
+    /// # Errors
+    /// When a file cannot be read, holds no PEM, or key and certificate do not fit together.
+    pub fn reload_tls(&mut self, cert: &str, key: &str) -> io::Result<()> {
+        if self.config.tls.is_none() {
+            let message = "the listener was started without TLS";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        self.tls.set(tls::load(cert, key)?);
+        Ok(())
     }
 
     /// Binds and starts the shards. Returns the address that was bound.
@@ -75,6 +92,9 @@ impl Engine {
     pub fn listen(&mut self) -> io::Result<SocketAddr> {
         let unresolved = || io::Error::new(io::ErrorKind::InvalidInput, "no such address");
         let mut address = self.config.address.to_socket_addrs()?.next().ok_or_else(unresolved)?;
+        if let Some((cert, key)) = self.config.tls.clone() {
+            self.reload_tls(&cert, &key)?;
+        }
         shard::claim(address)?;
         for id in 0..self.config.shards {
             let shared = Arc::new(Shared {
@@ -83,6 +103,7 @@ impl Engine {
                 stats: Stats::default(),
                 doorbell: self.doorbell.clone(),
                 open: self.open.clone(),
+                tls: self.tls.clone(),
             });
             let listen = Listen { id, address, config: self.config.clone() };
             let (bound, thread) = Shard::spawn(listen, shared.clone())?;

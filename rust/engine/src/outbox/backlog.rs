@@ -10,6 +10,8 @@ pub(super) const GATHER: usize = 256 * 1024;
 /// What the kernel did not take yet, in order. Exists only while the socket is full.
 #[derive(Debug, Default)]
 pub struct Backlog {
+    /// Bytes as they go on the line, before all chunks: records of TLS that have been sealed.
+    sealed: Vec<u8>,
     chunks: VecDeque<Chunk>,
     offset: usize,
     bytes: usize,
@@ -35,7 +37,45 @@ impl Backlog {
     /// Whether nothing is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.sealed.is_empty()
+    }
+
+    /// Whether no frame is left; what is left is sealed already.
+    pub(super) fn has_no_chunks(&self) -> bool {
         self.chunks.is_empty()
+    }
+
+    /// Adds what TLS has sealed. It goes out as it is, before everything that is still plain.
+    pub fn push_sealed(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len();
+        self.sealed.extend_from_slice(bytes);
+    }
+
+    /// Writes the sealed bytes to the bare socket. Returns how many went out.
+    ///
+    /// # Errors
+    /// What the socket reports, other than that it would block.
+    pub fn write_sealed(&mut self, socket: &mut impl Write) -> io::Result<usize> {
+        if self.sealed.is_empty() {
+            return Ok(0);
+        }
+        let sent = write_some(socket, &self.sealed)?;
+        self.sealed.drain(..sent);
+        self.bytes -= sent;
+        Ok(sent)
+    }
+
+    /// Drops all that is not sealed.
+    pub fn drop_chunks(&mut self) {
+        self.chunks.clear();
+        self.offset = 0;
+        self.bytes = self.sealed.len();
+    }
+
+    /// Whether nothing is sealed that has not gone out.
+    #[must_use]
+    pub fn is_unsealed(&self) -> bool {
+        self.sealed.is_empty()
     }
 
     /// Says of an empty backlog whether its first byte will continue a frame that has been begun.
@@ -102,7 +142,7 @@ impl Backlog {
         }
         self.chunks.truncate(keep);
         let left: usize = self.chunks.iter().map(|chunk| chunk.as_slice().len()).sum();
-        self.bytes = left - self.offset;
+        self.bytes = left - self.offset + self.sealed.len();
     }
 }
 
@@ -131,7 +171,7 @@ impl Chunk {
 }
 
 /// One write; 0 when the socket would block.
-pub(super) fn write_some(socket: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn write_some(socket: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match socket.write(bytes) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

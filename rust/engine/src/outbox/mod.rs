@@ -10,6 +10,7 @@ mod backlog;
 mod turn;
 
 pub use backlog::Backlog;
+pub(crate) use backlog::write_some;
 pub use turn::{Queue, Rest, Span, Turn};
 
 #[cfg(test)]

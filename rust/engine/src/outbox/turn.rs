@@ -213,7 +213,7 @@ impl Turn {
 
     /// Moves what is left from `rest` on (all of a queue: [`Rest::all`]) into a backlog.
     pub fn keep(&mut self, rest: Rest, backlog: &mut Backlog) {
-        if backlog.is_empty() {
+        if backlog.has_no_chunks() {
             backlog.begin(rest.mid_frame);
         }
         let (mut node, mut offset) = (rest.node, rest.offset);

@@ -2,7 +2,7 @@
 
 use super::Shard;
 use crate::config::ACCEPTS_A_TURN;
-use crate::table::Phase;
+use crate::table::{Phase, flag};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -69,6 +69,11 @@ impl Shard {
         let (now, tick) = (self.now_ms, self.tick);
         let fd = std::os::fd::AsRawFd::as_raw_fd(&stream);
         let Some(key) = self.table.insert(stream, now, tick) else { return };
+        if self.config.tls.is_some()
+            && let Some(slot) = self.table.at(key.index)
+        {
+            slot.line.set(flag::SECURE);
+        }
         self.shared.open.fetch_add(1, Ordering::AcqRel);
         let token = Token(key.index as usize);
         if self.poll.registry().register(&mut mio::unix::SourceFd(&fd), token, interest).is_err() {

@@ -2,6 +2,7 @@
 //! the peer plays along, and by the wheel's deadline where it does not.
 
 use super::Shard;
+use super::secure::is_mute;
 use crate::config::{CLOSE_MS, LINGER_MS, TICK_MS};
 use crate::objects;
 use crate::outbox::Queue;
@@ -81,11 +82,21 @@ impl Shard {
     /// Answers an upgrade request with something other than 101.
     pub(super) fn refuse(&mut self, index: u32, response: &[u8]) {
         let Some(slot) = self.table.at(index) else { return };
+        if is_mute(slot) {
+            return self.kill(index);
+        }
         let response = self.output.raw(response);
         self.output.queue_bare(index, &mut slot.line, response);
+        self.begin_end(index);
+    }
+
+    /// From here on nothing is read, and the line ends when all is written.
+    pub(super) fn begin_end(&mut self, index: u32) {
+        let Some(slot) = self.table.at(index) else { return };
         slot.line.phase = Phase::Closing;
         slot.line.since = self.tick;
         slot.line.set(flag::DEAF);
+        self.output.mark(index, &mut slot.line);
         self.arm_end(index, CLOSE_MS);
     }
 
@@ -107,6 +118,13 @@ impl Shard {
 
     /// All of a closing connection's output is with the kernel.
     pub(super) fn closed_all_written(&mut self, index: u32) {
+        let Some(slot) = self.table.at(index) else { return };
+        if !slot.line.has(flag::FINISH | flag::DEAF) {
+            return;
+        }
+        if self.says_close_notify(index) {
+            return;
+        }
         let Some(slot) = self.table.at(index) else { return };
         if slot.line.has(flag::FINISH) {
             return self.kill(index);

@@ -12,6 +12,7 @@ mod close;
 mod orders;
 mod output;
 mod read;
+mod secure;
 mod timers;
 mod write;
 
@@ -25,11 +26,13 @@ use crate::stats::Stats;
 use crate::sys::{Bell, Clock, unshare_file_table};
 use crate::table::{ConnId, Key, Phase, Slot, Table, flag};
 use crate::timer::{NONE, Wheel};
+use crate::tls::Settings;
 use hivewire_proto::Codec;
 use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use output::Output;
+use secure::Secure;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -59,6 +62,8 @@ pub struct Shared {
     pub doorbell: Arc<Bell>,
     /// Connections on all shards.
     pub open: Arc<AtomicUsize>,
+    /// What new connections speak TLS with; `None`: they do not.
+    pub tls: Arc<Settings>,
 }
 
 /// Where and how a shard listens.
@@ -92,6 +97,8 @@ pub struct Shard {
     topics: Topics,
     codec: Codec,
     buffer: Box<[u8]>,
+    /// What lines that speak TLS share.
+    secure: Secure,
     output: Output,
     batch: Batch,
     parcels: Vec<Parcel>,
@@ -154,6 +161,7 @@ impl Shard {
             wheel: Wheel::new(0),
             topics: Topics::default(),
             buffer: vec![0; READ_BUFFER].into(),
+            secure: Secure::default(),
             output: Output::default(),
             batch: Batch::default(),
             parcels: Vec::new(),

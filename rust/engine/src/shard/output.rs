@@ -151,6 +151,13 @@ impl Output {
         self.backlog_bytes += backlog.bytes() - before;
     }
 
+    /// Puts what TLS has sealed for a connection in front of all that it has not sealed yet.
+    pub(super) fn keep_sealed(&mut self, line: &mut Line, bytes: &[u8], tick: u32) {
+        let backlog = line.backlog.get_or_insert_with(|| Box::new(Backlog::new(tick)));
+        backlog.push_sealed(bytes);
+        self.backlog_bytes += bytes.len();
+    }
+
     /// Accounts for backlog bytes that have gone, by writing or dropping.
     pub(super) fn drained(&mut self, bytes: usize) {
         self.backlog_bytes = self.backlog_bytes.saturating_sub(bytes);

@@ -85,6 +85,9 @@ impl Shard {
 
     fn read_one(&mut self, index: u32) {
         let Some(slot) = self.table.at(index) else { return };
+        if slot.line.has(flag::SECURE) {
+            return self.read_sealed(index);
+        }
         let Some(stream) = slot.stream.as_mut() else { return };
         self.shared.stats.reads_total.add(1);
         match stream.read(&mut self.buffer) {
@@ -108,11 +111,11 @@ impl Shard {
     }
 
     /// The peer is gone. What it could still be told is not worth a half-open socket.
-    fn end_of_stream(&mut self, index: u32) {
+    pub(super) fn end_of_stream(&mut self, index: u32) {
         self.kill(index);
     }
 
-    fn take_in(&mut self, index: u32, n: usize) {
+    pub(super) fn take_in(&mut self, index: u32, n: usize) {
         let end = self.take_frames(index, n);
         let Some(slot) = self.table.at(index) else { return };
         // An unfinished message has a deadline that may be nearer than what is armed.

@@ -1,11 +1,15 @@
 //! The flush at the end of a turn: one write for all that piled up for a connection.
 
+use super::output::Output;
 use super::{Shard, conn_id};
 use crate::batch::Item;
 use crate::inbox::Parcel;
 use crate::outbox::{Queue, Rest};
+use crate::stats::Stats;
 use crate::table::{Line, Phase, flag};
-use std::io;
+use crate::tls::{Sealing, Tls};
+use mio::net::TcpStream;
+use std::io::{self, Write};
 
 impl Shard {
     pub(super) fn flush_all(&mut self) {
@@ -42,39 +46,14 @@ impl Shard {
 
     /// Writes the backlog, then the turn's queue; what the kernel does not take is kept.
     fn write_out(&mut self, index: u32) -> io::Result<()> {
-        let Self { table, output, shared, tick, .. } = self;
+        let Self { table, output, shared, tick, secure, .. } = self;
         let Some(slot) = table.at(index) else { return Ok(()) };
         let Some(stream) = slot.stream.as_mut() else { return Ok(()) };
-        let line = &mut slot.line;
-        let queue = std::mem::replace(&mut line.queue, Queue::EMPTY);
-        let mut written = 0;
-        let blocked = line.has(flag::BLOCKED);
-        if let Some(backlog) = line.backlog.as_mut().filter(|_| !blocked) {
-            written += backlog.write(stream, output.turn.scratch())?;
-            shared.stats.writes_total.add(1);
-            output.drained(written);
-            if written > 0 {
-                backlog.since = *tick;
-            }
+        let mut way = Way { output, stats: &shared.stats, tick: *tick };
+        match slot.tls.as_deref_mut() {
+            None => way.write(&mut slot.line, stream),
+            Some(tls) => way.seal(&mut slot.line, stream, tls, secure.outward()),
         }
-        let drained = line.backlog.as_ref().is_none_or(|backlog| backlog.is_empty());
-        if drained {
-            line.backlog = None;
-        }
-        if !drained {
-            line.set(flag::BLOCKED);
-            output.keep(line, Rest::all(queue), *tick);
-        } else if !queue.is_empty() {
-            let (sent, rest) = output.turn.write(queue, stream)?;
-            shared.stats.writes_total.add(1);
-            written += sent;
-            if let Some(rest) = rest {
-                line.set(flag::BLOCKED);
-                output.keep(line, rest, *tick);
-            }
-        }
-        shared.stats.sent_bytes_total.add_len(written);
-        Ok(())
     }
 
     /// After a flush: is the reader too slow, may it be read again, is it done?
@@ -133,4 +112,77 @@ impl Shard {
 
 fn began_to_wait(line: &Line, tick: u32) -> bool {
     line.backlog.as_ref().is_some_and(|backlog| backlog.since == tick)
+}
+
+/// The way of one connection's output to its socket.
+struct Way<'s> {
+    output: &'s mut Output,
+    stats: &'s Stats,
+    tick: u32,
+}
+
+impl Way<'_> {
+    fn write(&mut self, line: &mut Line, socket: &mut impl Write) -> io::Result<()> {
+        let Self { output, stats, tick } = self;
+        let queue = std::mem::replace(&mut line.queue, Queue::EMPTY);
+        let mut written = 0;
+        let blocked = line.has(flag::BLOCKED);
+        if let Some(backlog) = line.backlog.as_mut().filter(|_| !blocked) {
+            written += backlog.write(socket, output.turn.scratch())?;
+            stats.writes_total.add(1);
+            output.drained(written);
+            if written > 0 {
+                backlog.since = *tick;
+            }
+        }
+        let drained = line.backlog.as_ref().is_none_or(|backlog| backlog.is_empty());
+        if drained {
+            line.backlog = None;
+        }
+        if !drained {
+            line.set(flag::BLOCKED);
+            output.keep(line, Rest::all(queue), *tick);
+        } else if !queue.is_empty() {
+            let (sent, rest) = output.turn.write(queue, socket)?;
+            stats.writes_total.add(1);
+            written += sent;
+            if let Some(rest) = rest {
+                line.set(flag::BLOCKED);
+                output.keep(line, rest, *tick);
+            }
+        }
+        stats.sent_bytes_total.add_len(written);
+        Ok(())
+    }
+
+    /// The same through TLS. What was sealed and not taken goes first the next time: it cannot be
+    /// sealed again.
+    fn seal(
+        &mut self,
+        line: &mut Line,
+        socket: &mut TcpStream,
+        tls: &mut Tls,
+        buffer: &mut [u8],
+    ) -> io::Result<()> {
+        if !line.has(flag::BLOCKED)
+            && let Some(backlog) = &mut line.backlog
+        {
+            let sent = backlog.write_sealed(socket)?;
+            self.output.drained(sent);
+            if sent > 0 {
+                backlog.since = self.tick;
+            }
+            if !backlog.is_unsealed() {
+                line.set(flag::BLOCKED);
+            }
+        }
+        let mut sealing = Sealing { tls, socket, buffer, left: Vec::new() };
+        self.write(line, &mut sealing)?;
+        let left = sealing.left;
+        if !left.is_empty() {
+            line.set(flag::BLOCKED);
+            self.output.keep_sealed(line, &left, self.tick);
+        }
+        Ok(())
+    }
 }
