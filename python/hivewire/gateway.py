@@ -50,7 +50,7 @@ PARKED_COMMANDS = 4096
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What `Engine` reads; times in milliseconds, sizes in bytes."""
+    """What `Engine` reads; times in milliseconds, sizes in bytes, rates as (a second, burst)."""
 
     address: str
     shards: int
@@ -73,11 +73,16 @@ class EngineSettings:
     outbox_stall_ms: int = 10_000
     inbound_bytes: int = 4 * 1024 * 1024
     control_per_second: int = 10
+    upgrades: tuple[int, int] = (0, 0)
+    tls_handshakes: tuple[int, int] = (0, 0)
+    sync_bytes: tuple[int, int] = (0, 0)
+    address_connects: tuple[int, int] = (0, 0)
+    memory_limit: int = 0
 
 
 def engine_settings(settings: Settings, shards: int) -> EngineSettings:
     """The engine's part of a node's settings."""
-    limits = settings.limits
+    limits, rates = settings.limits, settings.admission
     return EngineSettings(
         address=settings.edge.address,
         shards=shards,
@@ -97,6 +102,11 @@ def engine_settings(settings: Settings, shards: int) -> EngineSettings:
         outbox_stall_ms=limits.outbox_stall,
         inbound_bytes=limits.inbound_bytes,
         control_per_second=limits.control_per_second,
+        upgrades=(rates.connects_per_second, rates.connects_burst),
+        tls_handshakes=(rates.tls_per_second, rates.tls_burst),
+        sync_bytes=(rates.sync_bytes_per_second, rates.sync_bytes_burst),
+        address_connects=(rates.address_per_second, rates.address_burst),
+        memory_limit=settings.memory.limit,
     )
 
 

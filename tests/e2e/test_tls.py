@@ -32,20 +32,24 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return issue(tmp_path_factory.mktemp("tls"))
 
 
-@pytest.fixture
-def echo(pair: Pair) -> Iterator[tuple[Engine, tuple[str, int]]]:
-    """A bare engine that sends back what it is sent."""
-    settings = EngineSettings(
+def echoing(pair: Pair, tls_handshakes: tuple[int, int] = (0, 0)) -> EngineSettings:
+    return EngineSettings(
         address="127.0.0.1:0",
         shards=1,
         tls=(str(pair.cert), str(pair.key)),
+        tls_handshakes=tls_handshakes,
         path="/",
         subprotocols=False,
         echo=True,
         max_message=4 << 20,
         control_per_second=0,
     )
-    engine = Engine(settings)
+
+
+@pytest.fixture
+def echo(pair: Pair) -> Iterator[tuple[Engine, tuple[str, int]]]:
+    """A bare engine that sends back what it is sent."""
+    engine = Engine(echoing(pair))
     yield engine, engine.listen()
     engine.stop()
 
@@ -261,3 +265,16 @@ async def test_a_slow_reader_over_tls_gets_every_byte(
     transport.resume_reading()  # type: ignore[attr-defined]
     for payload in payloads:
         assert (await line.frame()).payload == payload
+
+
+async def test_more_handshakes_than_the_rate_wait_for_their_turn(pair: Pair) -> None:
+    engine = Engine(echoing(pair, tls_handshakes=(20, 1)))
+    edge = engine.listen()
+    try:
+        lines = await asyncio.gather(*(dial(edge, pair.trusted()) for _ in range(6)))
+        for line in lines:
+            await echoed(line, b"inside")
+        assert engine.stats()["tls_queued_total"] > 0
+        assert engine.stats()["tls_handshakes_total"] == 6
+    finally:
+        engine.stop()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hivewire.config import admission as admission_section
 from hivewire.config import api as api_section
 from hivewire.config import hooks as hooks_section
 from hivewire.config import presence as presence_section
@@ -47,6 +48,8 @@ class Settings(BaseSettings):
     api: api_section.Api = api_section.Api()
     auth: sections.Auth = sections.Auth()
     limits: sections.Limits = sections.Limits()
+    admission: admission_section.Admission = admission_section.Admission()
+    memory: admission_section.Ceiling = admission_section.Ceiling()
     heartbeat: sections.Heartbeat = sections.Heartbeat()
     presence: presence_section.Presence = presence_section.Presence()
     hooks: hooks_section.Hooks = hooks_section.Hooks()

@@ -1,5 +1,6 @@
 //! What an engine is told at its start. The defaults are the product's; Python sets the rest.
 
+use crate::admission::Rate;
 use hivewire_proto::{Config as ProtoConfig, Limits, Origins};
 
 /// One tick of the timer wheel, in milliseconds. Heartbeats are seconds long, so a twentieth of
@@ -29,6 +30,25 @@ pub const HEARTBEAT_RANGE_MS: (u64, u64) = (15_000, 300_000);
 pub const JSON: u8 = 0;
 /// See [`JSON`].
 pub const MSGPACK: u8 = 1;
+
+/// What newcomers may cost the node a second.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    /// Upgrades answered with 101; over it 503.
+    pub upgrades: Rate,
+    /// TLS handshakes; over it a line waits for its turn.
+    pub tls: Rate,
+    /// Bytes of pages for who catches up; while they are overspent, upgrades are answered with 503.
+    pub sync: Rate,
+    /// Connections from one address; over it 429. Loopback is exempt.
+    pub address: Rate,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self { upgrades: Rate::OFF, tls: Rate::OFF, sync: Rate::OFF, address: Rate::OFF }
+    }
+}
 
 /// Settings of one engine. Sizes are bytes, times are milliseconds unless the name says more.
 #[derive(Clone, Debug)]
@@ -76,6 +96,11 @@ pub struct Config {
     pub inbound_bytes: usize,
     /// Pings a second (any kind) that one connection may send on average; 0 is no limit.
     pub control_per_second: u32,
+    /// See [`Admission`].
+    pub admission: Admission,
+    /// Resident memory from 75 % of which on newcomers are refused, from 85 % slow readers closed,
+    /// from 92 % nothing is read; 0 is no limit.
+    pub memory_limit: u64,
 }
 
 impl Default for Config {
@@ -102,6 +127,8 @@ impl Default for Config {
             outbox_stall_ms: 10_000,
             inbound_bytes: 4 * 1024 * 1024,
             control_per_second: 10,
+            admission: Admission::default(),
+            memory_limit: 0,
         }
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Architecture invariant: nothing in here knows Python, tokens, users' rights or storage.
 
+pub mod admission;
 pub mod batch;
 pub mod config;
 pub mod directory;
@@ -15,6 +16,7 @@ pub mod fanout;
 mod frames;
 pub mod heartbeat;
 pub mod inbox;
+pub mod memory;
 pub mod objects;
 pub mod outbox;
 pub mod shard;

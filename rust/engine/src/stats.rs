@@ -60,8 +60,22 @@ stats! {
     accept_pauses_total,
     /// Upgrades answered with 101.
     upgrades_total,
-    /// Upgrade requests refused.
+    /// Upgrade requests refused, for any reason.
     refused_total,
+    /// Of these: as many connections as there may be, or draining.
+    refused_full_total,
+    /// Of these: the rate of newcomers, or of what they catch up with.
+    refused_rate_total,
+    /// Of these: too many from one address.
+    refused_address_total,
+    /// Of these: memory runs short.
+    refused_memory_total,
+    /// TLS handshakes that waited for their turn.
+    tls_queued_total,
+    /// Gauge: 1 from 75 % of the memory on, 2 from 85 %, 3 from 92 %.
+    memory_pressure,
+    /// Readers closed because memory ran short (4003).
+    memory_closed_total,
     /// TLS handshakes that came to their end.
     tls_handshakes_total,
     /// Lines that broke TLS, or were not TLS.

@@ -128,6 +128,22 @@ fn close_range(first: u32, last: u32, flags: libc::c_uint) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Bytes of a page of memory.
+#[must_use]
+pub fn page_bytes() -> u64 {
+    // SAFETY: the call takes a number and returns one.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4_096)
+}
+
+/// Asks the allocator to give free pages back to the kernel.
+pub fn trim_memory() {
+    // SAFETY: glibc locks its arenas itself; the call touches nothing that is allocated.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Milliseconds since the Unix epoch, for token expiry only.
 #[must_use]
 pub fn unix_ms() -> u64 {

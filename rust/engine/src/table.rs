@@ -140,6 +140,10 @@ pub mod flag {
     pub const ASKED: u16 = 1 << 11;
     /// The line speaks TLS.
     pub const SECURE: u16 = 1 << 12;
+    /// Its address has too many connections: it is told so when it has asked.
+    pub const CROWDED: u16 = 1 << 13;
+    /// It waits for its turn to shake hands.
+    pub const QUEUED: u16 = 1 << 14;
 }
 
 /// What a shard knows of a connection besides its socket and its framing.

@@ -4,6 +4,8 @@
 //! No test sleeps: it waits for an event with a deadline, or for a silence that is the point.
 
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod driver;

@@ -44,7 +44,7 @@ fn a_full_node_refuses_until_there_is_room() {
     let first = node.opens();
     let answer = asked(&node, &request("/v1/ws", ""));
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    assert!(answer.contains("Retry-After: 5\r\n"), "{answer}");
+    assert!(answer.contains("Retry-After: "), "{answer}");
     drop(first);
     node.sees_connections(0);
     node.opens();

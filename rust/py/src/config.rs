@@ -1,6 +1,7 @@
 //! Settings in, constants out.
 
-use hivewire_engine::config::{Config, HEARTBEAT_RANGE_MS, JSON, MSGPACK};
+use hivewire_engine::admission::Rate;
+use hivewire_engine::config::{Admission, Config, HEARTBEAT_RANGE_MS, JSON, MSGPACK};
 use hivewire_proto::close;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -29,6 +30,11 @@ pub(crate) struct Settings {
     outbox_stall_ms: u64,
     inbound_bytes: usize,
     control_per_second: u32,
+    upgrades: (u32, u32),
+    tls_handshakes: (u32, u32),
+    sync_bytes: (u32, u32),
+    address_connects: (u32, u32),
+    memory_limit: u64,
 }
 
 impl From<Settings> for Config {
@@ -55,8 +61,20 @@ impl From<Settings> for Config {
             outbox_stall_ms: settings.outbox_stall_ms,
             inbound_bytes: settings.inbound_bytes,
             control_per_second: settings.control_per_second,
+            admission: Admission {
+                upgrades: rate(settings.upgrades),
+                tls: rate(settings.tls_handshakes),
+                sync: rate(settings.sync_bytes),
+                address: rate(settings.address_connects),
+            },
+            memory_limit: settings.memory_limit,
         }
     }
+}
+
+/// What is gained a second, and what can be saved up.
+fn rate((per_second, burst): (u32, u32)) -> Rate {
+    Rate { per_second, burst }
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

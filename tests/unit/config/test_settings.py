@@ -174,7 +174,7 @@ def test_a_listener_with_tls_may_be_anywhere_and_a_plain_one_may_not() -> None:
     with pytest.raises(ConfigError, match="is not loopback"):
         load(edge={"address": "0.0.0.0:8000"})
     load(edge={"address": "0.0.0.0:8443", "tls_cert": "node.crt", "tls_key": "node.key"})
-    with pytest.raises(ConfigError, match="api.address"):
+    with pytest.raises(ConfigError, match=r"api\.address"):
         load(
             edge={"tls_cert": "node.crt", "tls_key": "node.key"},
             api={"address": "0.0.0.0:8001"},

@@ -9,6 +9,7 @@ pub use events::FanOut;
 pub use submit::NewSession;
 pub use take::{Frames, Inbound};
 
+use crate::admission::Addresses;
 use crate::batch::{Batch, Outlet};
 use crate::config::Config;
 use crate::directory::{Directory, Session};
@@ -37,9 +38,13 @@ pub struct Engine {
     read: (usize, usize),
     open: Arc<AtomicUsize>,
     tls: Arc<tls::Settings>,
+    addresses: Arc<Addresses>,
     /// One for each shard.
     tails: Vec<events::Tails>,
 }
+
+/// Figures of which the worst of all shards counts, not the sum.
+const WORST: [&str; 2] = ["wheel_lag_ms", "memory_pressure"];
 
 #[derive(Debug)]
 struct Handle {
@@ -58,6 +63,7 @@ impl Engine {
             let message = format!("shards must be 1 to {MAX_SHARDS}, not {}", config.shards);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
+        let addresses = Arc::new(Addresses::new(config.admission.address));
         Ok(Self {
             tails: vec![[None; 2]; config.shards],
             config: Arc::new(config),
@@ -68,6 +74,7 @@ impl Engine {
             read: (0, 0),
             open: Arc::new(AtomicUsize::new(0)),
             tls: Arc::default(),
+            addresses,
         })
     }
 
@@ -104,6 +111,7 @@ impl Engine {
                 doorbell: self.doorbell.clone(),
                 open: self.open.clone(),
                 tls: self.tls.clone(),
+                addresses: self.addresses.clone(),
             });
             let listen = Listen { id, address, config: self.config.clone() };
             let (bound, thread) = Shard::spawn(listen, shared.clone())?;
@@ -198,7 +206,7 @@ impl Engine {
         let mut sums: Vec<(&'static str, u64)> = Stats::default().figures();
         for shard in &self.shards {
             for (sum, (name, figure)) in sums.iter_mut().zip(shard.shared.stats.figures()) {
-                sum.1 = if name == "wheel_lag_ms" { sum.1.max(figure) } else { sum.1 + figure };
+                sum.1 = if WORST.contains(&name) { sum.1.max(figure) } else { sum.1 + figure };
             }
             shard.shared.stats.wheel_lag_ms.set(0);
         }

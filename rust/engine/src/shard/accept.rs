@@ -42,7 +42,7 @@ impl Shard {
         self.accepting = true;
         for _ in 0..ACCEPTS_A_TURN {
             match self.listener.accept() {
-                Ok((stream, _)) => self.admit(stream),
+                Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if is_shortage(&error) => {
                     // Edge-triggered epoll will not tell again, so the shard tries by itself
@@ -60,19 +60,25 @@ impl Shard {
         self.shared.inbox.wake();
     }
 
-    fn admit(&mut self, stream: TcpStream) {
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         let stats = &self.shared.stats;
         stats.accepted_total.add(1);
+        let welcome = self.shared.addresses.welcomes(peer.ip(), self.now_ms);
+        if !welcome && self.config.tls.is_some() {
+            // To tell it would take a handshake.
+            stats.refused_total.add(1);
+            stats.refused_address_total.add(1);
+            return;
+        }
         // Answers are small and complete; nothing is gained by waiting for more to send.
         let _ = stream.set_nodelay(true);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let (now, tick) = (self.now_ms, self.tick);
         let fd = std::os::fd::AsRawFd::as_raw_fd(&stream);
         let Some(key) = self.table.insert(stream, now, tick) else { return };
-        if self.config.tls.is_some()
-            && let Some(slot) = self.table.at(key.index)
-        {
-            slot.line.set(flag::SECURE);
+        if let Some(slot) = self.table.at(key.index) {
+            slot.line.flags |= if welcome { 0 } else { flag::CROWDED };
+            slot.line.flags |= if self.config.tls.is_some() { flag::SECURE } else { 0 };
         }
         self.shared.open.fetch_add(1, Ordering::AcqRel);
         let token = Token(key.index as usize);

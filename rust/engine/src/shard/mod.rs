@@ -9,6 +9,7 @@
 
 mod accept;
 mod close;
+mod gate;
 mod orders;
 mod output;
 mod read;
@@ -18,15 +19,18 @@ mod write;
 
 pub(crate) use accept::claim;
 
+use crate::admission::Addresses;
 use crate::batch::{Batch, Item, Outlet};
 use crate::config::{Config, READ_BUFFER, TICK_MS};
 use crate::fanout::Topics;
 use crate::inbox::{Inbox, Parcel};
+use crate::memory::Ceiling;
 use crate::stats::Stats;
 use crate::sys::{Bell, Clock, unshare_file_table};
 use crate::table::{ConnId, Key, Phase, Slot, Table, flag};
 use crate::timer::{NONE, Wheel};
 use crate::tls::Settings;
+use gate::Gate;
 use hivewire_proto::Codec;
 use mio::net::TcpListener;
 use mio::unix::SourceFd;
@@ -64,6 +68,8 @@ pub struct Shared {
     pub open: Arc<AtomicUsize>,
     /// What new connections speak TLS with; `None`: they do not.
     pub tls: Arc<Settings>,
+    /// Who has connected from where.
+    pub addresses: Arc<Addresses>,
 }
 
 /// Where and how a shard listens.
@@ -99,6 +105,8 @@ pub struct Shard {
     buffer: Box<[u8]>,
     /// What lines that speak TLS share.
     secure: Secure,
+    gate: Gate,
+    ceiling: Ceiling,
     output: Output,
     batch: Batch,
     parcels: Vec<Parcel>,
@@ -149,7 +157,6 @@ impl Shard {
         let mut new = Self {
             id: u32::try_from(listen.id).unwrap_or(0),
             codec: Codec::new(config.proto()),
-            config,
             shared,
             clock: Clock::start(),
             now_ms: 0,
@@ -162,6 +169,8 @@ impl Shard {
             topics: Topics::default(),
             buffer: vec![0; READ_BUFFER].into(),
             secure: Secure::default(),
+            gate: Gate::new(&config.admission, config.shards),
+            ceiling: Ceiling::new(config.memory_limit),
             output: Output::default(),
             batch: Batch::default(),
             parcels: Vec::new(),
@@ -173,6 +182,7 @@ impl Shard {
             stalled: false,
             resumed: 0,
             stopping: false,
+            config,
         };
         new.read_clock();
         Ok(new)
@@ -192,6 +202,7 @@ impl Shard {
 
     fn turn(&mut self, events: &mut Events) {
         self.wait(events);
+        self.watch_memory();
         self.take_inbox();
         self.take_events(events);
         self.read_all();
@@ -220,7 +231,7 @@ impl Shard {
     }
 
     fn until_next_timer(&self) -> Option<Duration> {
-        let tick = match (self.wheel.next_tick(), self.accepting) {
+        let tick = match (self.next_deadline(), self.accepting) {
             (None, true) => return None,
             (next, true) => next,
             // A resting listener is tried again within a second.
@@ -228,6 +239,11 @@ impl Shard {
         };
         let at_ms = u64::from(tick?) * TICK_MS;
         Some(Duration::from_millis(at_ms.saturating_sub(self.clock.now_ms()).max(1)))
+    }
+
+    fn next_deadline(&self) -> Option<u32> {
+        let (wheel, look) = (self.wheel.next_tick(), self.next_look());
+        wheel.into_iter().chain(look).min()
     }
 
     fn read_clock(&mut self) {

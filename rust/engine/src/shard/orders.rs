@@ -29,6 +29,8 @@ impl Shard {
                 self.queue_sent(arena, key, (frame, tail), class, position);
             }
             Order::Connected { conn, session, frame, position, expires_s, heartbeat } => {
+                // It may hold the first page.
+                self.gate.spend_sync(frame.len as usize, self.now_ms);
                 self.connected(conn, session, position, expires_s, heartbeat);
                 self.queue_sent(arena, conn.key(), (frame, Span::default()), Class::Answer, None);
             }
@@ -72,15 +74,19 @@ impl Shard {
         class: Class,
         position: Option<u64>,
     ) {
-        let Self { table, output, codec, config, shared, .. } = self;
+        let Self { table, output, codec, config, shared, gate, now_ms, .. } = self;
         let Some(slot) = table.find(key).filter(|slot| slot.line.takes_orders()) else {
             return shared.stats.stale_orders_total.add(1);
         };
         slot.line.clear(flag::ASKED);
+        let (frame, tail) = frame;
         if let Some(position) = position {
             slot.line.position = position;
+            if class == Class::Answer {
+                // A page: what catching up costs.
+                gate.spend_sync(frame.len as usize, *now_ms);
+            }
         }
-        let (frame, tail) = frame;
         let whole = tail.len == 0;
         let first = output.adopted(arena, frame, whole);
         let second = (!whole).then(|| output.shared(slot.line.encoding, arena, tail));

@@ -1,21 +1,19 @@
 //! Bytes come in: one read a turn and connection, frames out of it, messages into the batch.
 
+use super::gate::Refusal;
 use super::output::{Context, Output};
 use super::{Shard, conn_id, mark_readable};
 use crate::batch::Batch;
 use crate::config::{Config, JSON, MSGPACK};
 use crate::inbox::Class;
+use crate::memory::Pressure;
 use crate::objects::{self, Known};
 use crate::stats::Stats;
 use crate::table::{ConnId, Line, Phase, flag};
 use hivewire_proto::frame::Opcode;
-use hivewire_proto::{Codec, Connection, Event, Fault, Input, Kind, Upgrade, close, handshake};
+use hivewire_proto::{Codec, Connection, Event, Fault, Input, Kind, Upgrade, close};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
-
-/// Seconds after which a refused client may try again.
-const RETRY_AFTER_S: u32 = 5;
 
 /// Ticks of a window in which control frames are counted: ten seconds.
 const CONTROL_WINDOW_TICKS: u32 = 200;
@@ -31,11 +29,12 @@ enum End {
     /// Our own reason to close.
     Close(u16, &'static str),
     /// The upgrade is valid, but there is no room.
-    Refuse,
+    Refuse(Refusal),
 }
 
 impl Shard {
     pub(super) fn read_all(&mut self) {
+        self.call_up();
         self.stalled = self.note_stall();
         if self.stalled {
             return;
@@ -59,7 +58,7 @@ impl Shard {
     }
 
     fn note_stall(&mut self) -> bool {
-        let full = self.shared.outlet.is_full();
+        let full = self.shared.outlet.is_full() || self.ceiling.pressure() == Pressure::Stop;
         match (self.stalled, full) {
             (false, true) => self.shared.stats.read_stalls_total.add(1),
             (true, false) => self.resumed = self.tick,
@@ -127,17 +126,14 @@ impl Shard {
             End::Closed(code) => self.answer_close(index, code),
             End::Fault(fault) => self.fail(index, &fault),
             End::Close(code, reason) => self.begin_close(index, code, reason, 0),
-            End::Refuse => {
-                self.shared.stats.refused_total.add(1);
-                self.refuse(index, &handshake::refusal(503, Some(RETRY_AFTER_S)));
-            }
+            End::Refuse(refusal) => self.turn_away(index, refusal),
         }
     }
 
     fn take_frames(&mut self, index: u32, n: usize) -> End {
         let (id, now_ms, tick) = (self.id, self.now_ms, self.tick);
-        let refusing = self.is_refusing();
-        let Self { table, codec, buffer, output, batch, config, shared, .. } = self;
+        let closed = self.is_closed();
+        let Self { table, codec, buffer, output, batch, config, shared, gate, .. } = self;
         let Some(slot) = table.at(index).filter(|slot| !slot.line.has(flag::DEAF)) else {
             return End::Open;
         };
@@ -157,8 +153,12 @@ impl Shard {
             let end = match step {
                 Step::Done => None,
                 Step::End(end) => Some(end),
-                Step::Upgrade(_) if refusing => Some(End::Refuse),
                 Step::Upgrade(upgrade) => {
+                    let crowded = slot.line.has(flag::CROWDED).then_some(Refusal::Address);
+                    let refusal = closed.or(crowded).or_else(|| gate.upgrade(now_ms));
+                    if let Some(refusal) = refusal {
+                        return End::Refuse(refusal);
+                    }
                     let rest = input.remaining().len();
                     taken.upgrade(index, *upgrade, &mut slot.line);
                     over_opening_bytes(&mut slot.line, rest, config.opening_bytes)
@@ -184,11 +184,6 @@ impl Shard {
                 Some(end) => return end,
             }
         }
-    }
-
-    /// Whether an upgrade that is valid in itself is refused with 503.
-    fn is_refusing(&self) -> bool {
-        self.paused || self.shared.open.load(Ordering::Acquire) > self.config.max_connections
     }
 }
 

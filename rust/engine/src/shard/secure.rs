@@ -4,7 +4,7 @@
 use super::{Shard, mark_readable};
 use crate::config::READ_BUFFER;
 use crate::table::{Phase, Slot, flag};
-use crate::tls::{Opened, SEALED, Tls};
+use crate::tls::{Opened, SEALED};
 use std::io::{self, Read};
 
 /// What a browser is told that was given `http://` where `https://` listens.
@@ -30,7 +30,7 @@ impl Secure {
 impl Shard {
     pub(super) fn read_sealed(&mut self, index: u32) {
         if self.begin_tls(index).is_none() {
-            return self.kill(index);
+            return;
         }
         let Self { table, secure, shared, .. } = self;
         let Some(slot) = table.at(index) else { return };
@@ -56,15 +56,6 @@ impl Shard {
             }
             Err(_) => self.kill(index),
         }
-    }
-
-    /// Gives a line its keys when it begins to speak: who never does costs none.
-    fn begin_tls(&mut self, index: u32) -> Option<()> {
-        let slot = self.table.at(index)?;
-        if slot.tls.is_none() {
-            slot.tls = Some(Tls::accept(self.shared.tls.get()?)?);
-        }
-        Some(())
     }
 
     /// Opens what was read and takes the plain bytes in.

@@ -1,0 +1,200 @@
+//! Who is let in at this moment, and what is given up when memory runs short.
+
+use super::{Shard, mark_readable};
+use crate::admission::{Bucket, Rate};
+use crate::config::Admission;
+use crate::memory::Pressure;
+use crate::table::{Key, Phase, flag};
+use crate::tls::Tls;
+use hivewire_proto::handshake;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+
+/// The range of seconds after which a refused client may try again: not all at once.
+const RETRY_AFTER_S: std::ops::RangeInclusive<u32> = 1..=10;
+
+/// While memory is short, a shard without work looks again after so many ticks (1 s).
+const LOOK_AGAIN: u32 = 20;
+
+/// Why a valid upgrade is refused all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Draining, or as many connections as there may be.
+    Full,
+    /// More newcomers, or more to catch up for them, than a second has room for.
+    Rate,
+    /// Too many connections from one address.
+    Address,
+    /// Memory runs short.
+    Memory,
+}
+
+/// A shard's part of the rates.
+pub(super) struct Gate {
+    upgrades: (Rate, Bucket),
+    tls: (Rate, Bucket),
+    sync: (Rate, Bucket),
+    /// Lines that have spoken and wait for their turn to shake hands.
+    queue: VecDeque<Key>,
+}
+
+impl Gate {
+    pub(super) fn new(rates: &Admission, shards: usize) -> Self {
+        let share = |rate: Rate| {
+            let rate = rate.share(shards);
+            (rate, Bucket::new(rate, 0))
+        };
+        let (upgrades, tls, sync) = (share(rates.upgrades), share(rates.tls), share(rates.sync));
+        Self { upgrades, tls, sync, queue: VecDeque::new() }
+    }
+
+    /// Pages went out: who catches up costs more than the handshake.
+    pub(super) fn spend_sync(&mut self, bytes: usize, now_ms: u64) {
+        self.sync.1.spend(self.sync.0, bytes, now_ms);
+    }
+
+    /// Whether somebody waits for the clock.
+    pub(super) fn has_queue(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    pub(super) fn upgrade(&mut self, now_ms: u64) -> Option<Refusal> {
+        let (upgrades, sync) = (&mut self.upgrades, &mut self.sync);
+        let welcome = !sync.1.is_in_debt(sync.0, now_ms) && upgrades.1.take(upgrades.0, now_ms);
+        (!welcome).then_some(Refusal::Rate)
+    }
+}
+
+impl Shard {
+    /// Whether nobody at all is let in, whatever the rates say.
+    pub(super) fn is_closed(&self) -> Option<Refusal> {
+        let open = self.shared.open.load(Ordering::Acquire);
+        if self.paused || open > self.config.max_connections {
+            return Some(Refusal::Full);
+        }
+        (self.ceiling.pressure() >= Pressure::Refuse).then_some(Refusal::Memory)
+    }
+
+    /// Answers a valid upgrade with 429 or 503, and a time to come back that is the client's own.
+    pub(super) fn turn_away(&mut self, index: u32, refusal: Refusal) {
+        let stats = &self.shared.stats;
+        stats.refused_total.add(1);
+        let (reason, status) = match refusal {
+            Refusal::Full => (&stats.refused_full_total, 503),
+            Refusal::Rate => (&stats.refused_rate_total, 503),
+            Refusal::Address => (&stats.refused_address_total, 429),
+            Refusal::Memory => (&stats.refused_memory_total, 503),
+        };
+        reason.add(1);
+        let retry_after = self.rng.u32(RETRY_AFTER_S);
+        self.refuse(index, &handshake::refusal(status, Some(retry_after)));
+    }
+
+    /// Gives a line its keys when it begins to speak, if it is its turn: who never speaks costs
+    /// none, and a handshake is the dearest thing that a stranger can ask for. `None`: not now.
+    pub(super) fn begin_tls(&mut self, index: u32) -> Option<()> {
+        let now_ms = self.now_ms;
+        let closed = self.is_closed();
+        let slot = self.table.at(index)?;
+        if slot.tls.is_some() {
+            return Some(());
+        }
+        if let Some(refusal) = closed {
+            // There is no telling it without the handshake.
+            self.shared.stats.refused_total.add(1);
+            if refusal == Refusal::Memory {
+                self.shared.stats.refused_memory_total.add(1);
+            } else {
+                self.shared.stats.refused_full_total.add(1);
+            }
+            self.kill(index);
+            return None;
+        }
+        let (rate, bucket) = &mut self.gate.tls;
+        if self.gate.queue.is_empty() && bucket.take(*rate, now_ms) {
+            return self.give_keys(index);
+        }
+        if slot.line.set(flag::QUEUED) {
+            self.gate.queue.push_back(Key { index, generation: slot.generation });
+            self.shared.stats.tls_queued_total.add(1);
+        }
+        None
+    }
+
+    fn give_keys(&mut self, index: u32) -> Option<()> {
+        let keys = self.shared.tls.get().and_then(Tls::accept);
+        let Some(keys) = keys else {
+            self.kill(index);
+            return None;
+        };
+        self.table.at(index)?.tls = Some(keys);
+        Some(())
+    }
+
+    /// Lets those shake hands for whom there is a token by now, first come, first served.
+    pub(super) fn call_up(&mut self) {
+        while let Some(&key) = self.gate.queue.front() {
+            let waits = |line: &crate::table::Line| line.phase == Phase::Upgrading;
+            if self.table.find(key).is_some_and(|slot| waits(&slot.line)) {
+                let (rate, bucket) = &mut self.gate.tls;
+                if !bucket.take(*rate, self.now_ms) {
+                    return;
+                }
+                if self.give_keys(key.index).is_some()
+                    && let Some(slot) = self.table.at(key.index)
+                {
+                    slot.line.clear(flag::QUEUED);
+                    mark_readable(&mut self.readable, key.index, slot);
+                }
+            }
+            self.gate.queue.pop_front();
+        }
+    }
+
+    /// Looks at the memory, closes who holds most of it, and gives back what was freed.
+    pub(super) fn watch_memory(&mut self) {
+        let Some(pressure) = self.ceiling.look(self.tick) else { return };
+        self.shared.stats.memory_pressure.set(u64::from(pressure as u8));
+        if pressure >= Pressure::Shed {
+            self.shed();
+        }
+        if pressure >= Pressure::Refuse && self.ceiling.trims(self.tick) {
+            crate::sys::trim_memory();
+        }
+    }
+
+    /// Closes the readers with more than the average of what waits.
+    fn shed(&mut self) {
+        let waiting = self.output.backlog_bytes();
+        if waiting == 0 {
+            return;
+        }
+        let mut laggards = Vec::new();
+        for index in self.table.indices() {
+            if let Some(slot) = self.table.at(index)
+                && slot.line.takes_orders()
+                && slot.line.backlog_bytes() > 0
+            {
+                laggards.push((index, slot.line.backlog_bytes()));
+            }
+        }
+        let average = waiting / laggards.len().max(1);
+        for (index, bytes) in laggards {
+            if bytes >= average {
+                self.shared.stats.memory_closed_total.add(1);
+                self.doom(index, "memory runs short, and this line reads slowly");
+            }
+        }
+    }
+
+    /// The tick at which something has to be looked at that no line's deadline tells of.
+    pub(super) fn next_look(&self) -> Option<u32> {
+        let ticks = match self.ceiling.pressure() {
+            Pressure::Stop => 1,
+            _ if self.gate.has_queue() => 1,
+            Pressure::None => return None,
+            Pressure::Refuse | Pressure::Shed => LOOK_AGAIN,
+        };
+        Some(self.tick + ticks)
+    }
+}
