@@ -77,13 +77,13 @@ impl Shard {
 
     /// Answers a valid upgrade with 429 or 503, and a time to come back that is the client's own.
     pub(super) fn turn_away(&mut self, index: u32, refusal: Refusal) {
-        let stats = &self.shared.stats;
-        stats.refused_total.add(1);
+        let counted = &self.shared.stats;
+        counted.refused_total.add(1);
         let (reason, status) = match refusal {
-            Refusal::Full => (&stats.refused_full_total, 503),
-            Refusal::Rate => (&stats.refused_rate_total, 503),
-            Refusal::Address => (&stats.refused_address_total, 429),
-            Refusal::Memory => (&stats.refused_memory_total, 503),
+            Refusal::Full => (&counted.refused_full_total, 503),
+            Refusal::Rate => (&counted.refused_rate_total, 503),
+            Refusal::Address => (&counted.refused_address_total, 429),
+            Refusal::Memory => (&counted.refused_memory_total, 503),
         };
         reason.add(1);
         let retry_after = self.rng.u32(RETRY_AFTER_S);
