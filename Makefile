@@ -27,7 +27,8 @@ MILLION ?=
 STORM ?=
 
 .PHONY: help setup serve test check-rust check-fuzz check-python fmt fmt-check lint types stubs \
-	layers unit bench conformance load million storm growth soak day fuzz sdk js-types docs docs-check audit build lock clean
+	layers unit bench conformance load million storm growth soak day hostile fuzz sdk js-types docs docs-check audit \
+	build lock clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -128,6 +129,9 @@ soak: setup ## Kill the node and cut its power for SOAK_MINUTES; prints what was
 
 day: setup ## Play a day of a small company in two minutes and print the checker's verdict.
 	$(BIN)/python -m tests.chaos.day
+
+hostile: setup ## Attack a node in each way and print what everybody else notices (needs an idle machine).
+	$(BIN)/python -m tests.hostile.run
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly compiler and cargo-fuzz).
 	cd rust/proto && for target in upgrade frames deflate; do \

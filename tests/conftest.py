@@ -110,5 +110,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         inside = item.path.relative_to(Path(__file__).parent).parts
-        if inside[0] in ("unit", "integration", "e2e", "chaos", "conformance"):
+        if inside[0] in ("unit", "integration", "e2e", "chaos", "hostile", "conformance"):
             item.add_marker(inside[0])

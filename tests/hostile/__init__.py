@@ -1,0 +1,1 @@
+"""What hostile peers come to, and what everybody else notices of them."""
