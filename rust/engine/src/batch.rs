@@ -12,6 +12,10 @@ use std::sync::{Mutex, PoisonError};
 /// Bookkeeping bytes that one message costs on top of its payload, for the inbound bound.
 const MESSAGE_OVERHEAD: usize = 64;
 
+/// Spent batches of a shard that are kept for reuse, and the bytes that one may keep.
+const SPARE: usize = 4;
+const KEEP: usize = 256 * 1024;
+
 /// Something that Python has to know.
 #[derive(Debug)]
 pub enum Item {
@@ -73,6 +77,17 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Empties it; buffers that one large turn has made are given back.
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.frames.clear();
+        self.items.clear();
+        self.tokens = 0;
+        self.bytes.shrink_to(KEEP);
+        self.frames.shrink_to(KEEP / 16);
+        self.items.shrink_to(KEEP / 64);
+    }
+
     /// Whether nothing happened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -132,6 +147,8 @@ impl Batch {
 #[derive(Debug)]
 pub struct Outlet {
     waiting: Mutex<VecDeque<Batch>>,
+    /// Empty batches with the buffers of those that Python is done with.
+    spent: Mutex<Vec<Batch>>,
     weight: AtomicUsize,
     bound: usize,
     stalled: AtomicBool,
@@ -142,12 +159,14 @@ impl Outlet {
     #[must_use]
     pub fn new(bound: usize) -> Self {
         let waiting = Mutex::new(VecDeque::new());
-        Self { waiting, weight: AtomicUsize::new(0), bound, stalled: AtomicBool::new(false) }
+        let spent = Mutex::default();
+        Self { waiting, spent, weight: AtomicUsize::new(0), bound, stalled: AtomicBool::new(false) }
     }
 
     /// Hands a batch over. `batch` comes back empty.
     pub fn publish(&self, batch: &mut Batch, doorbell: &Bell) {
-        let mut batch = std::mem::take(batch);
+        let fresh = self.spent.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut batch = std::mem::replace(batch, fresh.unwrap_or_default());
         batch.born_ns = monotonic_ns();
         self.weight.fetch_add(batch.weight(), Ordering::AcqRel);
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(batch);
@@ -157,6 +176,15 @@ impl Outlet {
     /// Everything published so far.
     pub fn fetch(&self, into: &mut VecDeque<Batch>) {
         into.append(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Python is done with a batch: its buffers serve another.
+    pub fn recycle(&self, mut batch: Batch) {
+        batch.clear();
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.len() < SPARE {
+            spent.push(batch);
+        }
     }
 
     /// Python is done with `weight` bytes. Says whether the shard waits for that.

@@ -167,7 +167,7 @@ const INBOX_BYTES: usize = 64 * 1024 * 1024;
 pub struct Inbox {
     waiting: Mutex<Waiting>,
     taken: Condvar,
-    spent: Mutex<Vec<Parcel>>,
+    spent: Mutex<Spent>,
     bell: Bell,
     bound: usize,
 }
@@ -180,7 +180,15 @@ struct Waiting {
     closed: bool,
 }
 
-/// Spent parcels that are kept for reuse.
+/// Buffers that come back from the shard: a parcel's list when it has been carried out, its arena
+/// when the turn has been flushed.
+#[derive(Debug, Default)]
+struct Spent {
+    orders: Vec<Vec<Order>>,
+    arenas: Vec<Vec<u8>>,
+}
+
+/// Buffers of each kind that are kept for reuse.
 const SPARE: usize = 4;
 
 impl Inbox {
@@ -193,7 +201,7 @@ impl Inbox {
     }
 
     fn bounded(bound: usize) -> std::io::Result<Self> {
-        let (waiting, spent) = (Mutex::default(), Mutex::new(Vec::new()));
+        let (waiting, spent) = (Mutex::default(), Mutex::default());
         Ok(Self { waiting, taken: Condvar::new(), spent, bell: Bell::new()?, bound })
     }
 
@@ -204,8 +212,7 @@ impl Inbox {
     /// Hands a parcel over and wakes the shard unless it is awake. `parcel` comes back empty,
     /// with the buffers of an earlier one. Says whether it had to wait for room.
     pub fn deliver(&self, parcel: &mut Parcel) -> bool {
-        let fresh = self.spent.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let full = std::mem::replace(parcel, fresh.unwrap_or_default());
+        let full = std::mem::replace(parcel, self.fresh());
         let mut waiting = self.waiting();
         let no_room = |waiting: &mut Waiting| waiting.weight > self.bound && !waiting.closed;
         let waits = no_room(&mut waiting);
@@ -220,6 +227,12 @@ impl Inbox {
         drop(waiting);
         self.wake();
         waits
+    }
+
+    fn fresh(&self) -> Parcel {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let (orders, arena) = (spent.orders.pop(), spent.arenas.pop());
+        Parcel { orders: orders.unwrap_or_default(), arena: arena.unwrap_or_default() }
     }
 
     /// Wakes the shard.
@@ -243,14 +256,22 @@ impl Inbox {
         self.taken.notify_one();
     }
 
-    /// The shard gives buffers back for reuse.
-    pub fn recycle(&self, mut parcel: Parcel) {
-        parcel.orders.clear();
-        parcel.arena.clear();
-        parcel.arena.shrink_to(1024 * 1024);
+    /// The shard gives back the list of a parcel that it has carried out.
+    pub fn recycle_orders(&self, mut orders: Vec<Order>) {
+        orders.clear();
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        if spent.len() < SPARE {
-            spent.push(parcel);
+        if spent.orders.len() < SPARE {
+            spent.orders.push(orders);
+        }
+    }
+
+    /// The shard gives back an arena that has been flushed.
+    pub fn recycle_arena(&self, mut arena: Vec<u8>) {
+        arena.clear();
+        arena.shrink_to(1024 * 1024);
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.arenas.len() < SPARE {
+            spent.arenas.push(arena);
         }
     }
 

@@ -88,12 +88,20 @@ stats! {
     reads_total,
     /// Writes to sockets.
     writes_total,
+    /// Of these: those that took several pieces of a turn together.
+    gathered_writes_total,
+    /// Bytes that went out in those.
+    gathered_bytes_total,
     /// Whole messages received.
     messages_received_total,
     /// Frames queued for sending.
     frames_queued_total,
     /// Turns of the loop.
     turns_total,
+    /// Of these: turns that were waited for, so the thread was woken.
+    wakeups_total,
+    /// Sockets and bells that were reported ready.
+    events_total,
     /// Batches published to Python.
     batches_total,
     /// Times reading stopped because Python was behind.

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod allocation;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod driver;

@@ -165,10 +165,11 @@ impl Engine {
             | Item::Missed { conn, .. } => *conn,
         });
         let shard = conn.and_then(|conn| self.shards.get(conn.shard()));
-        if let Some(shard) = shard
-            && shard.shared.outlet.release(weight)
-        {
-            shard.shared.inbox.wake();
+        if let Some(shard) = shard {
+            shard.shared.outlet.recycle(batch);
+            if shard.shared.outlet.release(weight) {
+                shard.shared.inbox.wake();
+            }
         }
     }
 }

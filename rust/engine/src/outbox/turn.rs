@@ -26,6 +26,12 @@ impl Queue {
         self.head == NONE
     }
 
+    /// Whether more than one piece goes out together.
+    #[must_use]
+    pub fn is_gathered(&self) -> bool {
+        self.head != self.tail
+    }
+
     /// Bytes queued.
     #[must_use]
     pub fn bytes(&self) -> usize {

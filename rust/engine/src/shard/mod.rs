@@ -112,6 +112,8 @@ pub struct Shard {
     parcels: Vec<Parcel>,
     readable: Vec<u32>,
     dead: Vec<u32>,
+    /// Arenas on their way back to Python's side.
+    spent: Vec<Vec<u8>>,
     due: Vec<u32>,
     rng: fastrand::Rng,
     /// No new connections, no further commands.
@@ -176,6 +178,7 @@ impl Shard {
             parcels: Vec::new(),
             readable: Vec::new(),
             dead: Vec::new(),
+            spent: Vec::new(),
             due: Vec::new(),
             rng: fastrand::Rng::new(),
             paused: false,
@@ -223,6 +226,10 @@ impl Shard {
             // epoll_wait fails for no reason that the next turn could mend (EBADF, EINVAL).
             std::process::abort();
         }
+        if timeout != Some(Duration::ZERO) {
+            self.shared.stats.wakeups_total.add(1);
+        }
+        self.shared.stats.events_total.add_len(events.iter().count());
         self.read_clock();
     }
 

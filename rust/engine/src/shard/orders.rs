@@ -20,7 +20,7 @@ impl Shard {
             self.carry_out_one(arena, &order);
         }
         // The arena comes back when the turn has been flushed; the empty list goes now.
-        self.shared.inbox.recycle(Parcel { orders, arena: Vec::new() });
+        self.shared.inbox.recycle_orders(orders);
     }
 
     fn carry_out_one(&mut self, arena: u32, order: &Order) {

@@ -21,6 +21,8 @@ pub(super) struct Output {
     compressed: HashMap<(u32, u8), u32>,
     /// The last shared tail of each encoding: arena, span and piece.
     tails: [Option<(u32, Span, u32)>; 2],
+    /// Where a message of ours is written before its header can be.
+    object: Vec<u8>,
     /// Bytes in all backlogs of the shard.
     backlog_bytes: usize,
 }
@@ -93,12 +95,12 @@ impl Output {
 
     /// A piece with a message of ours, in a whole frame.
     pub(super) fn object(&mut self, encoding: u8, write: impl FnOnce(&mut Vec<u8>)) -> u32 {
-        let mut object = Vec::with_capacity(160);
-        write(&mut object);
+        self.object.clear();
+        write(&mut self.object);
         let own = self.turn.own();
         let start = own.len();
-        write_header(own, encoding, object.len());
-        own.extend_from_slice(&object);
+        write_header(own, encoding, self.object.len());
+        own.extend_from_slice(&self.object);
         self.turn.own_piece(start)
     }
 

@@ -3,7 +3,6 @@
 use super::output::Output;
 use super::{Shard, conn_id};
 use crate::batch::Item;
-use crate::inbox::Parcel;
 use crate::outbox::{Queue, Rest};
 use crate::stats::Stats;
 use crate::table::{Line, Phase, flag};
@@ -23,11 +22,12 @@ impl Shard {
                 self.output.dirty = dirty;
             }
         }
-        let mut spent = Vec::new();
+        let mut spent = std::mem::take(&mut self.spent);
         self.output.clear(&mut spent);
-        for arena in spent {
-            self.shared.inbox.recycle(Parcel { orders: Vec::new(), arena });
+        for arena in spent.drain(..) {
+            self.shared.inbox.recycle_arena(arena);
         }
+        self.spent = spent;
         let waiting = u64::try_from(self.output.backlog_bytes()).unwrap_or(u64::MAX);
         self.shared.stats.outbox_bytes.set(waiting);
     }
@@ -145,6 +145,10 @@ impl Way<'_> {
         } else if !queue.is_empty() {
             let (sent, rest) = output.turn.write(queue, socket)?;
             stats.writes_total.add(1);
+            if queue.is_gathered() {
+                stats.gathered_writes_total.add(1);
+                stats.gathered_bytes_total.add_len(sent);
+            }
             written += sent;
             if let Some(rest) = rest {
                 line.set(flag::BLOCKED);
