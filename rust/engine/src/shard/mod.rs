@@ -229,7 +229,6 @@ impl Shard {
         if timeout != Some(Duration::ZERO) {
             self.shared.stats.wakeups_total.add(1);
         }
-        self.shared.stats.events_total.add_len(events.iter().count());
         self.read_clock();
     }
 
@@ -268,7 +267,9 @@ impl Shard {
     }
 
     fn take_events(&mut self, events: &Events) {
+        let mut seen = 0;
         for event in events {
+            seen += 1;
             match event.token() {
                 LISTENER => self.accept(),
                 INBOX => {}
@@ -278,6 +279,7 @@ impl Shard {
                 }
             }
         }
+        self.shared.stats.events_total.add(seen);
         if !self.accepting {
             self.accept();
         }
