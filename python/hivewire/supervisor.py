@@ -157,7 +157,8 @@ class Supervisor:
             prepared: Prepared = launch.prepare(self._launch, self.node.settings)
             if prepared.version != handover.VERSION:
                 raise NotReloaded("the new hivewire needs a restart")  # noqa: TRY301 - logged below
-            # What the engine reads again from files (certificates) belongs here: it may fail too.
+            if (files := prepared.settings.edge.tls) is not None:
+                self.node.engine.reload_tls(*files)
             bridge = self.node.bridge
             if prepared.application is not None and bridge is not None:
                 start = prepared.begin(prepared.application, bridge.sender)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -249,6 +251,24 @@ async def test_a_new_certificate_is_for_new_lines_and_the_old_ones_stay(
     with pytest.raises(ssl.SSLCertVerificationError):
         await dial(edge, pair.trusted())
     await echoed(old, b"as before")
+
+
+async def test_a_reload_of_the_node_reads_the_certificate_again(
+    start_node: Callable[..., Node], tmp_path: Path
+) -> None:
+    pair = issue(tmp_path)
+    node = start_node(env=pair.env)
+    ann = await join(node, "ann", pair.trusted())
+    renewed = issue(tmp_path)
+    os.kill(node.pid, signal.SIGHUP)
+    async with asyncio.timeout(WAIT):
+        while True:
+            with contextlib.suppress(ssl.SSLCertVerificationError):
+                bob = await join(node, "bob", renewed.trusted())
+                break
+            await asyncio.sleep(0.05)
+    await ann.send("user:bob", "as before", key())
+    assert (await bob.event())["text"] == "as before"
 
 
 async def test_a_slow_reader_over_tls_gets_every_byte(

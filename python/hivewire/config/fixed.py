@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from hivewire.config.settings import Settings
 
 FIXED: Final = {
-    "edge": ("address", "insecure", "deflate", "origins", "shards"),
+    "edge": ("address", "insecure", "deflate", "origins", "shards", "tls_cert", "tls_key"),
     "api": ("address", "insecure"),
     "store": ("path", "sync", "block_cache", "write_buffer", "open_files"),
     "limits": (
@@ -16,6 +16,11 @@ FIXED: Final = {
         *("inflated_bytes", "opening_bytes", "opening_time", "inbound_bytes"),
         *("outbox_soft", "outbox_hard", "outbox_total", "outbox_stall", "control_per_second"),
     ),
+    "admission": (
+        *("connects_per_second", "connects_burst", "tls_per_second", "tls_burst"),
+        *("sync_bytes_per_second", "sync_bytes_burst", "address_per_second", "address_burst"),
+    ),
+    "memory": ("limit",),
 }
 """By section, the settings that a reload does not change; only a new process reads them."""
 
