@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import resource
 import secrets
 import signal
 import sys
@@ -17,10 +16,9 @@ import time
 from typing import TYPE_CHECKING
 
 import structlog
-import uvloop
 from pydantic import SecretStr
 
-from hivewire import chaos, gateway
+from hivewire import gateway
 from hivewire.api import Access, Api, Calls, Context, Polls
 from hivewire.auth import KeyProblem, Verifier, ticket_secret
 from hivewire.config.sections import Auth
@@ -29,18 +27,18 @@ from hivewire.delivery import Delivery, Owed
 from hivewire.delivery.heads import GATHER_MS as HEADS_MS
 from hivewire.delivery.receipts import GATHER_MS as RECEIPTS_MS
 from hivewire.delivery.retention import Retention
-from hivewire.gateway import Engine, Gateway
+from hivewire.foundation import adopted, founded
+from hivewire.gateway import Gateway
 from hivewire.handlers import Services
 from hivewire.handlers.rates import Rates
 from hivewire.handlers.services import limits_of
 from hivewire.handover import Handover
 from hivewire.hooks.bridge import Bridge
 from hivewire.hooks.sender import NodeSender
-from hivewire.metrics import LoopLag, Metrics
+from hivewire.metrics import LoopLag
 from hivewire.presence import Ticker, succession
 from hivewire.soon import InTurn, Soon
 from hivewire.store.journal import Commit, Journal, ThreadCommitter
-from hivewire.store.rocks import Rocks
 from hivewire.store.timelines import replay
 
 if TYPE_CHECKING:
@@ -452,40 +450,6 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def founded(settings: Settings) -> tuple[Metrics, Rocks, Engine]:
-    """What a node stands on. Raises StoreError or OSError."""
-    store = open_store(settings)
-    if chaos.reach is not None:
-        chaos.reach("startup")
-    return Metrics(), store, new_engine(settings)
-
-
-def adopted(left: Handover) -> tuple[Metrics, Rocks, Engine]:
-    """The same, from the node before."""
-    metrics = left.metrics if isinstance(left.metrics, Metrics) else Metrics()
-    return metrics, Rocks.adopt(left.store), left.engine
-
-
-def new_engine(settings: Settings) -> Engine:
-    """An engine that listens nowhere yet, with as many shards as it needs."""
-    cores = len(os.sched_getaffinity(0))
-    table = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    needed = gateway.shards_for(settings.limits.max_connections, cores, table)
-    return Engine(gateway.engine_settings(settings, settings.edge.shards or needed))
-
-
-def open_store(settings: Settings) -> Rocks:
-    """The data directory of a node, open. Raises StoreError where it cannot be."""
-    store = settings.store
-    return Rocks.open(
-        store.path,
-        sync=store.sync,
-        block_cache_bytes=store.block_cache,
-        write_buffer_bytes=store.write_buffer,
-        max_open_files=store.open_files,
-    )
-
-
 def verifier_for(settings: Settings, application: App | None) -> Verifier:
     """What checks tokens. Where the application does, no key is needed and none is known."""
     try:
@@ -495,24 +459,6 @@ def verifier_for(settings: Settings, application: App | None) -> Verifier:
             raise
         nobody = SecretStr(secrets.token_urlsafe(48))
         return Verifier(Auth(algorithm="HS256", secret=nobody))
-
-
-def echo(address: str, max_message: int, max_fragments: int, *, deflate: bool) -> int:
-    """Run the bare engine as an echo server until SIGTERM. Returns the exit status."""
-    return uvloop.run(_echo(address, max_message, max_fragments, deflate=deflate))
-
-
-async def _echo(address: str, max_message: int, max_fragments: int, *, deflate: bool) -> int:
-    shards = len(os.sched_getaffinity(0))
-    settings = gateway.echo_settings(address, shards, max_message, max_fragments, deflate=deflate)
-    engine = Engine(settings)
-    stopping = asyncio.Event()
-    on_signals(asyncio.get_running_loop(), stopping)
-    host, port = engine.listen()
-    print(f"ready edge={host}:{port}", flush=True)  # noqa: T201 - scripts wait for this line
-    await stopping.wait()
-    engine.stop()
-    return 0
 
 
 def on_signals(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:

@@ -198,9 +198,9 @@ def echo(
             message_bytes = parse_size(max_message)
         except ValueError as error:
             refuse(f"--max-message: {error}")
-        from hivewire import app as node
+        from hivewire import echo as bare
 
-        raise typer.Exit(node.echo(edge, message_bytes, max_fragments, deflate=deflate))
+        raise typer.Exit(bare.serve(edge, message_bytes, max_fragments, deflate=deflate))
 
 
 @cli.command()

@@ -117,9 +117,9 @@ def members_of(op: Op) -> tuple[tuple[str, int], ...]:
 
 def _spoil_submit(spoil: Spoil) -> None:
     """Put `spoil` between the gateway and the engine's `submit`."""
-    from hivewire import app
+    from hivewire import foundation
 
-    real: Any = app.Engine
+    real: Any = foundation.Engine
 
     class Spoiled:
         def __init__(self, settings: object) -> None:
@@ -131,7 +131,7 @@ def _spoil_submit(spoil: Spoil) -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(self._engine, name)
 
-    app.Engine = Spoiled
+    foundation.Engine = Spoiled
 
 
 MUTANTS = {

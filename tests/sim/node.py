@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from hivewire import app, chaos
+from hivewire import app, chaos, foundation
 from hivewire.core.commands import JSON
 from hivewire.store.memory import Memory
 from tests.sim.engine import SimEngine
@@ -106,8 +106,8 @@ class Machine:
         self.loop = loop = NodeLoop(self.schedule)
         loop.on_death = lambda error: self._die(loop, error)
         with (
-            mock.patch.object(app, "Rocks", self),
-            mock.patch.object(app, "Engine", self._make_engine),
+            mock.patch.object(foundation, "Rocks", self),
+            mock.patch.object(foundation, "Engine", self._make_engine),
             mock.patch.object(app, "ThreadCommitter", return_value=Disk(self, loop)),
             mock.patch.object(app, "Api", NoApi),
             mock.patch.object(app, "random", self.schedule.rng),

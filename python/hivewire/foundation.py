@@ -1,0 +1,50 @@
+"""What a node stands on: the open store and the engine, new or taken over from another node."""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import TYPE_CHECKING
+
+from hivewire import chaos, gateway
+from hivewire.gateway import Engine
+from hivewire.metrics import Metrics
+from hivewire.store.rocks import Rocks
+
+if TYPE_CHECKING:
+    from hivewire.config import Settings
+    from hivewire.handover import Handover
+
+
+def founded(settings: Settings) -> tuple[Metrics, Rocks, Engine]:
+    """What a node stands on. Raises StoreError or OSError."""
+    store = open_store(settings)
+    if chaos.reach is not None:
+        chaos.reach("startup")
+    return Metrics(), store, new_engine(settings)
+
+
+def adopted(left: Handover) -> tuple[Metrics, Rocks, Engine]:
+    """The same, from the node before."""
+    metrics = left.metrics if isinstance(left.metrics, Metrics) else Metrics()
+    return metrics, Rocks.adopt(left.store), left.engine
+
+
+def new_engine(settings: Settings) -> Engine:
+    """An engine that listens nowhere yet, with as many shards as it needs."""
+    cores = len(os.sched_getaffinity(0))
+    table = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    needed = gateway.shards_for(settings.limits.max_connections, cores, table)
+    return Engine(gateway.engine_settings(settings, settings.edge.shards or needed))
+
+
+def open_store(settings: Settings) -> Rocks:
+    """The data directory of a node, open. Raises StoreError where it cannot be."""
+    store = settings.store
+    return Rocks.open(
+        store.path,
+        sync=store.sync,
+        block_cache_bytes=store.block_cache,
+        write_buffer_bytes=store.write_buffer,
+        max_open_files=store.open_files,
+    )
