@@ -107,10 +107,13 @@ def show_an_older_text(history: History) -> None:
 
 def show_a_text_of_before(history: History) -> None:
     """A history that reaches beyond an edit has the message as it was before."""
-    talk = next(
-        talk for talk in talks(history).values() if any(e for e, _ in talk.changes.values())
+    talk, target, edits = next(
+        (talk, n, edits)
+        for talk in talks(history).values()
+        for n, (edits, _) in talk.changes.items()
+        # What an edit said that was recalled since, nobody knows any more.
+        if edits and None not in edits.values()
     )
-    target, (edits, _) = next((n, change) for n, change in talk.changes.items() if change[0])
     events = [talk.events[n] for n in range(target, max(edits) + 1)]
     events[0] = replace(events[0], text="older", recalled=False)
     history.append(HistoryRead(history[-1].at, 1, "user0", "device0", talk.conv, tuple(events)))
