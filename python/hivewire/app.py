@@ -37,6 +37,7 @@ from hivewire.hooks.bridge import Bridge
 from hivewire.hooks.sender import NodeSender
 from hivewire.metrics import LoopLag
 from hivewire.presence import Ticker, succession
+from hivewire.push import Pusher
 from hivewire.soon import InTurn, Soon
 from hivewire.store.journal import Commit, Journal, ThreadCommitter
 from hivewire.store.timelines import replay
@@ -107,6 +108,8 @@ class Node:
         self.gateway = Gateway(self.engine, self.services, self.journal, self.loop)
         self.bridge = None if application is None else self._bridge(application)
         self.services.hooks = self.bridge
+        self.push = self._push()
+        self.services.push = self.push
         self.calls.bind(self.services, self.gateway.act)
         self.context = self._context()
         self.api = Api(self.context)
@@ -199,6 +202,20 @@ class Node:
         self.metrics.application = bridge.figures
         return bridge
 
+    def _push(self) -> Pusher | None:
+        """What delivers push notifications, if the settings name anybody to push to."""
+        if not self.settings.push.is_on:
+            self.metrics.push = None
+            return None
+        return Pusher(
+            self.settings,
+            self.delivery,
+            self.metrics,
+            loop=self.loop,
+            act=self.gateway.act,
+            devices=self.engine.devices,
+        )
+
     async def start(self) -> tuple[str, str]:
         """Accept connections. Returns the addresses of edge and api, `HOST:PORT`."""
         if self.bridge is not None:
@@ -222,6 +239,8 @@ class Node:
         self._forget()
         if self.retention.first_ms is not None:
             self._retain_in(self.retention.first_ms)
+        if self.push is not None:
+            self.push.start()
 
     # -- another node over the same engine -------------------------------------------------------
 
@@ -246,6 +265,9 @@ class Node:
             bridge.hold()
             while bridge.is_asked and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.001)
+        if self.push is not None:
+            # What is under way is in the outbox still, and done again.
+            await self.push.stop()
         hush()
         self.delivery.put_gathered()
         while not self._is_at_rest():  # noqa: ASYNC110 - as above
@@ -349,6 +371,8 @@ class Node:
         self._state = "stopped"
         if self.bridge is not None:
             await self.bridge.stop()
+        if self.push is not None:
+            await self.push.stop()
         self.gateway.stop()
         self._stop_timers()
         for soon in (self._cursors_soon, self._receipts_soon, self._heads_soon):

@@ -31,6 +31,9 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+push = typer.Typer(help="Push notifications that were given up.", no_args_is_help=True)
+cli.add_typer(push, name="push")
+
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Settings as TOML.", metavar="FILE")
 ]
@@ -180,6 +183,40 @@ def verify(
         counted = ", ".join(f"{count} {name}" for name, count in sorted(report.counts.items()))
         typer.echo(f"{'ok' if report.ok else 'NOT ok'}: {counted}")
         raise typer.Exit(0 if report.ok else 1)
+
+
+@push.command("dead")
+def push_dead(
+    data: Annotated[Path, typer.Option("--data", help="Data directory.", metavar="DIR")],
+    user: Annotated[str | None, typer.Option("--user", help="Of this user alone.")] = None,
+) -> None:
+    """Print the pushes that were given up, a JSON object a line; the node must not be running."""
+    with problems():
+        import msgspec
+
+        from hivewire.push.dead import dead_letters
+        from hivewire.store.rocks import Rocks
+
+        with contextlib.closing(Rocks.open(data, create=False)) as store:
+            for letter in dead_letters(store, user):
+                typer.echo(msgspec.json.encode(letter.to_dict()).decode())
+
+
+@push.command("replay")
+def push_replay(
+    data: Annotated[Path, typer.Option("--data", help="Data directory.", metavar="DIR")],
+    user: Annotated[str | None, typer.Option("--user", help="Of this user alone.")] = None,
+) -> None:
+    """Put them back, so that the node delivers them when it runs again."""
+    with problems():
+        import time
+
+        from hivewire.push.dead import dead_letters, replay
+        from hivewire.store.rocks import Rocks
+
+        with contextlib.closing(Rocks.open(data, create=False)) as store:
+            count = replay(store, dead_letters(store, user), time.time_ns() // 1_000_000)
+        typer.echo(f"{count} to be delivered")
 
 
 @cli.command()

@@ -372,6 +372,8 @@ class Gateway:
         services.presence.closed(conn, services.rates.now)
         if user is not None and device is not None:
             services.presence.disconnected(user, device, services.rates.now, services.now_ms)
+            if services.push is not None:
+                services.push.parted(user)
 
 
 def portable(command: Command | CommandError) -> bytes | tuple[Any, ...]:

@@ -92,6 +92,10 @@ HOOKS: Final = {
     "waiting": "Notices that wait for the application.",
     "sessions": "Connections that the application is told the end of.",
 }
+PUSH: Final = {
+    "users": "Users with pushes on their way who are in memory.",
+    "under_way": "Requests to receivers and push services that have not ended.",
+}
 PRESENCE: Final = {
     "watchers": "Connections that watch users.",
     "watched": "Users that they watch, summed over them.",
@@ -142,6 +146,9 @@ class Metrics:
         self.requests: Counter[tuple[str, int]] = Counter()
         """HTTP requests, by path as the document has it and status."""
         self.polls: Callable[[], int] | None = None
+        self.pushes: Counter[tuple[str, str, str]] = Counter()
+        """Requests for push notifications, by kind, type and result."""
+        self.push: Callable[[], Mapping[str, int]] | None = None
         self.answer_seconds = Histogram(SECONDS)
         self.batch_messages = Histogram(MESSAGES)
         self.commit_seconds = Histogram(SECONDS)
@@ -188,6 +195,7 @@ class _NodeCollector(Collector):
         if self._metrics.presence is not None:
             for name, value in self._metrics.presence().items():
                 yield GaugeMetricFamily(f"hivewire_presence_{name}", PRESENCE[name], value)
+        yield from self._pushes()
         if self._metrics.history is not None:
             yield from families_of(self._metrics.history(), HISTORY)
         if self._metrics.application is not None:
@@ -220,6 +228,20 @@ class _NodeCollector(Collector):
         for (hook, result), count in self._metrics.hooks.items():
             family.add_metric((hook, result), count)
         return family
+
+    def _pushes(self) -> Iterable[Metric]:
+        if self._metrics.push is None:
+            return
+        family = CounterMetricFamily(
+            "hivewire_pushes",
+            "Requests for push notifications, by kind, type and result.",
+            labels=("kind", "type", "result"),
+        )
+        for labels, count in self._metrics.pushes.items():
+            family.add_metric(labels, count)
+        yield family
+        for name, value in self._metrics.push().items():
+            yield GaugeMetricFamily(f"hivewire_push_{name}", PUSH[name], value)
 
     def _counters(self) -> Iterable[Metric]:
         metrics = self._metrics

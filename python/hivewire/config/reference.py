@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -72,7 +73,9 @@ def spell(default: object) -> str:
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     if isinstance(default, tuple):
-        return "`[]`"
+        return f"`{json.dumps(default)}`"
+    if isinstance(default, dict):
+        return "empty"
     if isinstance(default, str | Path):
         return f'`"{default}"`'
     return f"`{default}`"
@@ -92,6 +95,8 @@ def kind(field: FieldInfo) -> str:
             str | None: "text",
             Path | None: "a path",
             SecretStr | None: "secret text",
+            Path | None: "a path",
+            dict[str, str]: "names and texts",
         }
         choices = getattr(field.annotation, "__args__", ())
         base = plain.get(field.annotation) or "one of " + ", ".join(f"`{c}`" for c in choices)

@@ -17,6 +17,7 @@ from hivewire.config import admission as admission_section
 from hivewire.config import api as api_section
 from hivewire.config import hooks as hooks_section
 from hivewire.config import presence as presence_section
+from hivewire.config import push as push_section
 from hivewire.config import sections
 from hivewire.config import store as store_section
 from hivewire.config.addresses import is_loopback, parse_address
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     heartbeat: sections.Heartbeat = sections.Heartbeat()
     presence: presence_section.Presence = presence_section.Presence()
     hooks: hooks_section.Hooks = hooks_section.Hooks()
+    push: push_section.Push = push_section.Push()
     store: store_section.Store = store_section.Store()
     drain: sections.Drain = sections.Drain()
     log: sections.Log = sections.Log()
@@ -164,6 +166,7 @@ def refuse_unsafe(settings: Settings) -> None:
         problems.append("limits.outbox_soft: above limits.outbox_hard")
     if limits.page_bytes + limits.message_bytes > limits.server_message_bytes:
         problems.append("limits.page_bytes: a page would not fit into limits.server_message_bytes")
+    problems += push_section.problems(settings.push)
     if problems:
         raise ConfigError("\n".join(problems))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hivewire.core.apply_push import apply_held
 from hivewire.core.events import Message, encode
 from hivewire.core.state import block_row
 from hivewire.store import keys
@@ -45,6 +46,8 @@ def apply_send(entry: SendEntry, view: View, put: Put, columns: Columns) -> byte
     message_key = conversation.prefix + keys.position(entry.n)
     put(message_key, keys.MESSAGE_VERSION + body, columns.messages)
     view.gathered.add(pack_reference(keys.TYPE_MESSAGE, message_key), entry.members, put)
+    if view.pushes:
+        apply_held(entry, message_key, view, put)
     put(
         view.users[entry.user].prefix + entry.key.encode(),
         keys.key_value(keys.OP_SEND, entry.digest, entry.n, entry.seq, entry.ts, entry.conv),

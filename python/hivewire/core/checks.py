@@ -5,6 +5,7 @@ Nothing is done for commands that have none of it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -13,7 +14,9 @@ from hivewire.core import commands as c
 from hivewire.core.commands import CommandError, Send
 from hivewire.core.limits import (
     DATA_BYTES,
+    DEVICE_TOKEN_BYTES,
     EMOJI_BYTES,
+    ENDPOINT_BYTES,
     MEMBERS_A_COMMAND,
     NAME_BYTES,
     TEXT_BYTES,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from hivewire.core.commands import Command
 
 _data_json = msgspec.json.Encoder()
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+={0,2}").fullmatch
 
 
 def check(command: Command) -> Command | CommandError:
@@ -131,6 +135,28 @@ def _users(bound: int) -> Callable[[list[str]], str | None]:
     return problem
 
 
+def _endpoint(value: str) -> str | None:
+    if len(value.encode()) > ENDPOINT_BYTES:
+        return f"is larger than {ENDPOINT_BYTES} bytes"
+    return None if value and is_printable(value) else "is malformed"
+
+
+def _device_token(value: str) -> str | None:
+    if len(value.encode()) > DEVICE_TOKEN_BYTES:
+        return f"is larger than {DEVICE_TOKEN_BYTES} bytes"
+    return None if value and is_printable(value) else "is malformed"
+
+
+def _base64url(size: int) -> Callable[[str], str | None]:
+    def problem(value: str) -> str | None:
+        # The letters alone: `b64decode` would skip what is none.
+        if not _BASE64URL(value) or len(value.rstrip("=")) != -(-size * 4 // 3):
+            return f"is not base64url of {size} bytes"
+        return None
+
+    return problem
+
+
 _members = _users(MEMBERS_A_COMMAND)
 _watched = _users(WATCHED_USERS)
 _PLACED: Final = (("conv", _conv), ("key", _key))
@@ -156,5 +182,9 @@ _FIELDS: Final[dict[type, tuple[tuple[str, Callable[[Any], str | None]], ...]]] 
     c.Outcome: (("key", _key),),
     c.Watch: (("users", _watched),),
     c.Unwatch: (("users", _watched),),
+    c.PushRegister: (
+        *(("endpoint", _endpoint), ("token", _device_token)),
+        *(("p256dh", _base64url(65)), ("auth", _base64url(16))),
+    ),
 }
 """What is checked of each field that is there, in this order."""

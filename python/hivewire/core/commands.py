@@ -278,6 +278,27 @@ class Status(Struct, tag_field="op", tag="status", gc=False):
     state: Literal["online", "away", "invisible"]
 
 
+class PushRegister(Struct, tag_field="op", tag="push.register", gc=False):
+    """Push to this device when the user is away.
+
+    `webhook`: `endpoint` names one of the operator's, `token` is what that one knows the device by.
+    `webpush`: `endpoint`, `p256dh` and `auth` are those of a browser's subscription.
+    """
+
+    id: CommandId
+    kind: Literal["webhook", "webpush"]
+    endpoint: str
+    token: str | None = None
+    p256dh: str | None = None
+    auth: str | None = None
+
+
+class PushUnregister(Struct, tag_field="op", tag="push.unregister", gc=False):
+    """And no longer."""
+
+    id: CommandId
+
+
 class Ping(Struct, tag_field="op", tag="ping", gc=False):
     """Are you there?"""
 
@@ -309,6 +330,8 @@ Command = (
     | Ephemeral
     | Block
     | Unblock
+    | PushRegister
+    | PushUnregister
 )
 
 
@@ -328,7 +351,7 @@ OPS: Final = frozenset(
         *("edit", "recall", "react", "read", "typing", "conversations", "history", "open", "close"),
         *("group.create", "group.add", "group.remove", "group.update", "group.leave"),
         *("group.info", "group.members", "block", "unblock", "outcome"),
-        *("watch", "unwatch", "status"),
+        *("watch", "unwatch", "status", "push.register", "push.unregister"),
     }
 )
 """Every verb there is."""

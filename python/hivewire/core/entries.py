@@ -10,6 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from hivewire.store.pushes import Registration
+
 
 class SendEntry(Struct, gc=False, tag="send"):
     """A message with its places: what `apply_send` turns into rows and deliveries."""
@@ -187,6 +189,33 @@ class PresenceEntry(Struct, gc=False, tag="presence"):
     """When he was last there, ms since the Unix epoch; 0: never that anybody knew."""
     hidden: bool = False
     """Whether he is there and hides it: then nothing newer may be told from what he does."""
+
+
+class RegisterEntry(Struct, gc=False, tag="register"):
+    """A device wants pushes, or wants them elsewhere."""
+
+    user: str
+    device: str
+    count: int
+    """Devices of the user that are registered from now on."""
+    registration: Registration
+
+
+class UnregisterEntry(Struct, gc=False, tag="unregister"):
+    """A device wants no pushes any more, or its push service says that it is gone."""
+
+    user: str
+    device: str
+    count: int
+
+
+class OutboxEntry(Struct, gc=False, tag="outbox"):
+    """Rows of the outbox that go and come: pushes made, tried, delivered, given up."""
+
+    gone: tuple[bytes, ...]
+    """Keys."""
+    rows: tuple[tuple[bytes, bytes], ...]
+    """Keys and values."""
 
 
 class Rejection(Struct, gc=False):

@@ -26,6 +26,10 @@ EMOJI_BYTES = 64
 """Bytes of a reaction's `emoji`: the longest sequences that people send have 35."""
 MEMBERS_A_COMMAND = 500
 """Users in one `group.create`, `group.add` or `group.remove`."""
+ENDPOINT_BYTES = 1024
+"""Bytes of a `push.register`'s `endpoint`: push services make some 200."""
+DEVICE_TOKEN_BYTES = 4096
+"""Bytes of a `push.register`'s `token`."""
 WATCHED_USERS = 500
 """Users whose presence one connection may watch."""
 LISTED_CONVERSATIONS = 100

@@ -34,7 +34,8 @@ class UserState:
 
     __slots__ = (
         *("channels", "delivered", "durable", "floor", "owes_since", "planned", "planned_floor"),
-        *("prefix", "recent", "rows", "sweeping", "tail", "tail_first", "user"),
+        *("prefix", "pushed", "recent", "registering", "rows", "sweeping", "tail", "tail_first"),
+        "user",
     )
 
     def __init__(self, user: str, prefix: bytes, head: int, row: keys.UserRow) -> None:
@@ -48,6 +49,10 @@ class UserState:
         self.planned_floor = row.floor
         self.channels = row.channels
         """Channels that the user is in, as planned."""
+        self.pushed = row.pushed
+        """Devices that are registered for pushes, as planned."""
+        self.registering = 0
+        """Changes of that on their way to the disk."""
         self.delivered = 0
         """Up to here acks of any device have moved the marks, as far as this process knows."""
         self.rows = head
@@ -70,7 +75,7 @@ class UserState:
 
     def row(self) -> bytes:
         """The user's own row in `marks`."""
-        return keys.user_value(self.planned_floor, self.channels)
+        return keys.user_value(self.planned_floor, self.channels, self.pushed)
 
     @property
     def is_quiet(self) -> bool:
@@ -79,6 +84,7 @@ class UserState:
             self.planned == self.durable == self.rows
             and self.planned_floor == self.floor
             and not self.sweeping
+            and not self.registering
         )
 
 

@@ -30,7 +30,13 @@ from hivewire.store import StoreCorrupt, keys
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hivewire.core.entries import ChangeEntry, SendEntry, TrimEntry
+    from hivewire.core.entries import (
+        ChangeEntry,
+        RegisterEntry,
+        SendEntry,
+        TrimEntry,
+        UnregisterEntry,
+    )
     from hivewire.store import Store
 
 CACHED_USERS = 8192
@@ -86,6 +92,10 @@ class View:
         self.unread = Unread(store, cache_unread)
         self.newest = Newest(store)
         """The newest event of each conversation that was listed."""
+        self.pushes = False
+        """Whether this node pushes: only then messages are put into the outbox."""
+        self.to_push: list[str] = []
+        """Users for whom an apply has put something there, until its caller takes them."""
         self._cache_users = cache_users
         self.users = Users(store, cache_users)
         self.gathered = Gathered(store, self.users, cache_users // 2)
@@ -222,6 +232,10 @@ class View:
     def release_trim(self, entry: TrimEntry) -> None:
         """A timeline's floor is durable now: what is below it may go."""
         self.users[entry.user].floor = entry.floor
+
+    def release_registration(self, entry: RegisterEntry | UnregisterEntry) -> None:
+        """A change of a user's registered devices is durable now."""
+        self.users[entry.user].registering -= 1
 
     def _forget_changed(self, entry: ChangeEntry) -> None:
         """What memory has of messages that are no longer what they were."""

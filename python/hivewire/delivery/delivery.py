@@ -14,8 +14,10 @@ from hivewire import chaos
 from hivewire.core import events, gathered
 from hivewire.core.apply import apply_block, apply_device, apply_send, apply_trim
 from hivewire.core.apply_change import apply_change
+from hivewire.core.apply_push import apply_outbox, apply_register, apply_unregister
 from hivewire.core.delivered import note_delivered
 from hivewire.core.entries import CountChannel, SendEntry
+from hivewire.core.plan_push import plan_unregister
 from hivewire.core.retention import drop_below
 from hivewire.core.seen import apply_seen
 from hivewire.delivery.answers import encode, sent
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
         DeviceEntry,
         Duplicate,
         ForgetEntry,
+        MarkEntry,
+        OutboxEntry,
         PresenceEntry,
+        RegisterEntry,
         TrimEntry,
     )
     from hivewire.core.view import View
@@ -51,6 +56,18 @@ class Engine(Protocol):
 
     def submit(self, ops: list[Op]) -> None:
         """Carry out ops, in their order."""
+        ...
+
+
+class Pushes(Protocol):
+    """Who delivers pushes, as far as delivery knows."""
+
+    def held(self, users: list[str]) -> None:
+        """Messages for these users were put into the outbox, and are durable."""
+        ...
+
+    def read(self, mark: MarkEntry) -> None:
+        """A user has durably got, or read, a conversation up to some place."""
         ...
 
 
@@ -92,6 +109,8 @@ class Delivery:
         """Ops that wait for nothing: they go out at the end of the turn."""
         self.released: Callable[[Owed], None] | None = None
         """Called with each durable group, after it was shown: for the application's hooks."""
+        self.pushes: Pushes | None = None
+        """Hears of what is in the outbox and of what was read, when it is durable."""
         self._engine = engine
         self._metrics = metrics
         self._columns = view.store.columns
@@ -127,6 +146,8 @@ class Delivery:
             self._engine.submit(owed.ops)
         for late in owed.late:
             late()
+        if owed.pushes and self.pushes is not None:
+            self.pushes.held(owed.pushes)
         if self.released is not None:
             self.released(owed)
         self.flush()
@@ -145,8 +166,12 @@ class Delivery:
         for trim in owed.trims:
             view.release_trim(trim)
             self.drop_trimmed(trim)
+        for registration in owed.registrations:
+            view.release_registration(registration)
         for covered in owed.covered:
             self.receipts.note(covered)
+            if self.pushes is not None:
+                self.pushes.read(covered.mark)
         for mark in owed.marks:
             self.receipts.catch_up(mark)
         for conv in owed.channels:
@@ -182,6 +207,9 @@ class Delivery:
         members = entry.members
         group.count += 1 + len(members) // MEMBERS_AN_ENTRY
         owed = group.payload
+        if self.view.to_push:
+            owed.pushes += self.view.to_push
+            self.view.to_push.clear()
         owed.entries.append(entry)
         owed.bodies.append(body)
         if len(members) >= gathered.MANY:
@@ -319,6 +347,30 @@ class Delivery:
         group = self.journal.rotate_if_full()
         self.view.cursors.forget(entry, group.batch)
         group.payload.cursors.append(entry)
+        group.count += 1
+        self.unregister(entry.user, entry.device)
+
+    def register(self, entry: RegisterEntry) -> None:
+        """Apply a device's wish to be pushed to."""
+        group = self.journal.rotate_if_full()
+        group.payload.pending.append(apply_register(entry, self.view, group.put))
+        group.payload.registrations.append(entry)
+        group.count += 1
+
+    def unregister(self, user: str, device: str) -> None:
+        """Push to a device no more, if it is registered."""
+        entry = plan_unregister(user, device, self.view)
+        if entry is None:
+            return
+        group = self.journal.rotate_if_full()
+        group.payload.pending.append(apply_unregister(entry, self.view, group.batch))
+        group.payload.registrations.append(entry)
+        group.count += 1
+
+    def outbox(self, entry: OutboxEntry) -> None:
+        """Change rows of the outbox."""
+        group = self.journal.rotate_if_full()
+        apply_outbox(entry, self.view.store, group.batch)
         group.count += 1
 
     def cursors(self) -> None:

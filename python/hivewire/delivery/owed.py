@@ -13,8 +13,10 @@ if TYPE_CHECKING:
         DeviceEntry,
         ForgetEntry,
         MarkEntry,
+        RegisterEntry,
         SendEntry,
         TrimEntry,
+        UnregisterEntry,
     )
     from hivewire.core.gathered import Swept
     from hivewire.core.marks import Covered
@@ -52,7 +54,7 @@ class Owed:
 
     __slots__ = (
         *("arrived", "bodies", "channels", "covered", "cursors", "entries", "events", "ids"),
-        *("freed", "late", "marks", "ops", "pending", "swept", "trims"),
+        *("freed", "late", "marks", "ops", "pending", "pushes", "registrations", "swept", "trims"),
     )
 
     def __init__(self) -> None:
@@ -65,6 +67,9 @@ class Owed:
         """Marks of which receipts tell."""
         self.pending: list[Pending] = []
         """Rows that the overlay shows until they are durable."""
+        self.pushes: list[str] = []
+        """Users for whom it put messages into the outbox."""
+        self.registrations: list[RegisterEntry | UnregisterEntry] = []
         self.trims: list[TrimEntry] = []
         """Timelines that begin later from now on."""
         self.swept: list[Swept] = []

@@ -24,6 +24,7 @@ from hivewire.handlers import (
     open,  # noqa: A004 - the verb's name
     outcome,
     ping,
+    push,
     react,
     read,
     recall,
@@ -75,6 +76,8 @@ HANDLERS: dict[type, Callable[[Any, Caller, Services], None]] = {
     commands.Watch: watch.handle,
     commands.Unwatch: unwatch.handle,
     commands.Status: status.handle,
+    commands.PushRegister: push.register.handle,
+    commands.PushUnregister: push.unregister.handle,
     commands.Ping: ping.handle,
     commands.Pong: ping.ignore,
     commands.CommandError: errors.handle,
@@ -85,6 +88,7 @@ BOUNDED = (
     *(commands.GroupInfo, commands.GroupMembers, commands.Open, commands.Close),
     *(commands.Read, commands.Typing, commands.Block, commands.Unblock),
     *(commands.Watch, commands.Unwatch, commands.Status, commands.Heartbeat, commands.Refresh),
+    *(commands.PushRegister, commands.PushUnregister),
 )
 """Verbs that share one rate a connection; see `bounded` for the others."""
 HANDLERS.update({kind: bounded(HANDLERS[kind]) for kind in BOUNDED})

@@ -44,6 +44,8 @@ def connected(
             answer["page"] = found.to_dict()
         if recent is not None:
             answer["recent"] = recent
+        if services.push is not None:
+            answer["push"] = services.push.offer
         return encode(caller.encoding, answer)
     text = connected_json(accepted, head, caller, services)
     # The events of a page are JSON already: they go in as they are.
@@ -51,6 +53,8 @@ def connected(
         text = b'%b,"page":{%b}' % (text[:-1], found.json_fields())
     if recent is not None:
         text = b'%b,"recent":%b}' % (text[:-1], encode(JSON, recent))
+    if services.push is not None:
+        text = b'%b,"push":%b}' % (text[:-1], services.push.offer_json)
     return text
 
 

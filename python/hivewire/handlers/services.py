@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hivewire.hooks.bridge import Bridge
     from hivewire.metrics import Metrics
     from hivewire.presence import Presence
+    from hivewire.push import Pusher
 
 
 @dataclass(slots=True)
@@ -51,6 +52,8 @@ class Services:
     """The wall clock at the beginning of this turn."""
     hooks: Bridge | None = None
     """The application, if there is one."""
+    push: Pusher | None = None
+    """Delivers pushes, if this node does."""
     connected: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     """Connections that got `connected` in this turn, by user and device: what an older one says
     in the same turn no longer counts."""

@@ -58,6 +58,9 @@ _CONVERSATION_ROW = Struct(">BBQBQ")
 _MEMBER_ROW = Struct(">BBQB")
 _MARK_ROW = Struct(">BQQ")
 _USER_ROW = Struct(">BQQ")
+_PUSHED_USER_ROW = Struct(">BQQB")
+_PUSHED_USER = 2
+"""Version of the row of a user who has devices that are pushed to."""
 
 position = _POSITION.pack
 """A `seq` or an `n` as the last 8 bytes of a key."""
@@ -123,6 +126,8 @@ class UserRow(NamedTuple):
     """The oldest `seq` still there."""
     channels: int
     """Channels that the user is in."""
+    pushed: int = 0
+    """Devices that have registered for pushes."""
 
 
 class RowError(ValueError):
@@ -237,13 +242,17 @@ def parse_mark_value(value: bytes) -> MarkRow:
     return MarkRow(*_MARK_ROW.unpack(value)[1:])
 
 
-def user_value(floor: int, channels: int) -> bytes:
+def user_value(floor: int, channels: int, pushed: int = 0) -> bytes:
     """The value of a user's own row in `marks`."""
+    if pushed:
+        return _PUSHED_USER_ROW.pack(_PUSHED_USER, floor, channels, pushed)
     return _USER_ROW.pack(_VERSION, floor, channels)
 
 
 def parse_user_value(value: bytes) -> UserRow:
     """What `user_value` wrote."""
+    if len(value) == _PUSHED_USER_ROW.size and value[0] == _PUSHED_USER:
+        return UserRow(*_PUSHED_USER_ROW.unpack(value)[1:])
     if len(value) != _USER_ROW.size or value[0] != _VERSION:
         raise RowError(f"marks row of unknown version or length: {value[:8].hex()}")
     return UserRow(*_USER_ROW.unpack(value)[1:])
