@@ -353,7 +353,6 @@ def host_of(job: Job) -> str:
 def registrations_of(delivery: Delivery, user: str) -> dict[str, pushes.Registration]:
     """The registered devices of a user, as the store has them."""
     store = delivery.view.store
-    start = keys.prefix(user) + pushes.REGISTERED
-    end = start[:-1] + b";"
+    start, end = pushes.registered_range(user)
     rows = store.scan(store.columns.devices, start, end, 256)
     return {key[len(start) :].decode(): pushes.parse_registration(value) for key, value in rows}

@@ -116,6 +116,12 @@ def registration_key(user: str, device: str) -> bytes:
     return prefix(user) + REGISTERED + device.encode()
 
 
+def registered_range(user: str) -> tuple[bytes, bytes]:
+    """The range (its end exclusive) of the registrations of a user."""
+    start = prefix(user) + REGISTERED
+    return start, start[:-1] + b";"
+
+
 def registration_value(registration: Registration) -> bytes:
     """The value of such a row."""
     return _VERSION_BYTE + _json(registration)

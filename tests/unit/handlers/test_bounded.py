@@ -36,6 +36,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "typing": {"conv": "direct:ann,bob", "state": "start"},
     "block": {"user": "bob"},
     "unblock": {"user": "bob"},
+    "push.register": {"kind": "webhook", "endpoint": "mobile", "token": "t"},
+    "push.unregister": {},
     "watch": {"users": ["bob"]},
     "unwatch": {"users": ["bob"]},
     "status": {"state": "away"},

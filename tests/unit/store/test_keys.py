@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivewire.store import Columns, keys, timelines
+from hivewire.store import Columns, keys, pushes, timelines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +55,7 @@ GOLDEN = {
     "members, a block": (ann + keys.BLOCK_SUFFIX + b"bob", keys.BLOCK_VALUE),
     "marks": (conv + b"ann", keys.mark_value(7, 5)),
     "marks, a user's own row": (ann, keys.user_value(2, 1)),
+    "marks, the row of a user who is pushed to": (ann, keys.user_value(2, 1, 3)),
     "marks, when a user was last there": (
         keys.seen_key("ann"),
         keys.seen_value(TS, hidden=False),
@@ -63,6 +64,25 @@ GOLDEN = {
     "keys": (
         ann + b"01JD8ZK3V6",
         keys.key_value(keys.OP_SEND, DIGEST, 7, 3, TS, "direct:ann,bob"),
+    ),
+    "devices": (
+        pushes.registration_key("ann", "phone"),
+        pushes.registration_value(pushes.Registration("webhook", "mobile", TS, token="t")),
+    ),
+    "outbox": (pushes.held_key("ann", 3), pushes.held_value(TS, conv + keys.position(7))),
+    "outbox, a push for a device": (
+        pushes.push_key("ann", 3, "phone"),
+        pushes.push_value(pushes.Push(pushes.MESSAGE, 1, TS + 1000, TS, "direct:ann,bob", 7)),
+    ),
+    "outbox, a dead letter": (
+        pushes.dead_key("ann", 3, "phone"),
+        pushes.dead_value(
+            pushes.Dead(pushes.MESSAGE, 12, TS, "direct:ann,bob", 7, TS + 1000, "HTTP 500")
+        ),
+    ),
+    "outbox, what a device was shown": (
+        pushes.shown_key("ann", "direct:ann,bob", "phone"),
+        pushes.shown_value(pushes.Shown(7, 3, TS)),
     ),
 }
 
@@ -138,7 +158,8 @@ def test_values_come_back(
     value = keys.conversation_value(kind, ts, role, n, f"{user} é")
     assert keys.parse_conversation_value(value) == (kind, ts, role, n, f"{user} é")
     assert keys.parse_mark_value(keys.mark_value(n, seq)) == (n, seq)
-    assert keys.parse_user_value(keys.user_value(n, seq)) == (n, seq)
+    assert keys.parse_user_value(keys.user_value(n, seq)) == (n, seq, 0)
+    assert keys.parse_user_value(keys.user_value(n, seq, op)) == (n, seq, op)
     assert keys.parse_seen_value(keys.seen_value(ts, hidden=bool(op % 2))) == (ts, bool(op % 2))
 
 

@@ -14,6 +14,7 @@ from hivewire.store import StoreCorrupt, keys
 from hivewire.store.timelines import replay
 from hivewire.store.verify.log import check_conversations, check_keys, check_messages
 from hivewire.store.verify.members import check_cursors, check_marks, check_members
+from hivewire.store.verify.pushes import check_devices, check_outbox
 from hivewire.store.verify.report import REPORTED_PROBLEMS, Problem, Report
 from hivewire.store.verify.timelines import check_timelines
 
@@ -30,6 +31,8 @@ _CHECKS = (
     check_marks,
     check_keys,
     check_cursors,
+    check_devices,
+    check_outbox,
 )
 
 

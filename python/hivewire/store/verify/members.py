@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hivewire.store import keys
+from hivewire.store import keys, pushes
 from hivewire.store.verify.rows import (
     all_rows,
     conversation_row,
@@ -106,6 +106,10 @@ def _check_user(store: Store, report: Report, user: str, row: keys.UserRow) -> N
     )
     if channels != row.channels:
         report.add("member", user, f"is in {channels} channels, the row says {row.channels}")
+    begin, end = pushes.registered_range(user)
+    pushed = sum(1 for _ in rows_under(store, store.columns.devices, begin, end))
+    if pushed != row.pushed:
+        report.add("push", user, f"has {pushed} devices registered, the row says {row.pushed}")
 
 
 def check_cursors(store: Store, report: Report) -> None:
