@@ -258,17 +258,16 @@ class Dispatcher:
 
     def _on_timer(self) -> None:
         self._timer = None
-        if not self._stopped:
+        if self._delivery.journal.is_full:
+            self._timer_at = self._clock.now_ms() + BEHIND_MS
+            self._timer = self._clock.call_later(BEHIND_MS / 1000, self._on_timer)
+        elif not self._stopped:
             self._act(self._turn)
             self._set_timer()
 
     def _turn(self) -> None:
         """Look at those who are due, some at a time."""
         now = self._clock.now_ms()
-        if self._delivery.journal.is_full:
-            if self._due:
-                heapq.heappush(self._due, (now + BEHIND_MS, heapq.heappop(self._due)[1]))
-            return
         for _ in range(USERS_A_TURN):
             if not self._due or self._due[0][0] > now:
                 return

@@ -1,0 +1,121 @@
+"""Web Push up to the notification: a real service worker in Chromium is handed what a node sent.
+
+No push service can be asked for a subscription here, so the last leg is DevTools': what the node
+has sent to the local service is opened with the subscription's keys, as a browser does, and
+delivered by `ServiceWorker.deliverPushMessage`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import http.server
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.async_api import async_playwright
+
+from tests.e2e.receiver import Browser, Receiver
+from tests.e2e.stranger import Stranger
+from tests.e2e.test_push import pushing, register, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.async_api import CDPSession, Page
+
+    from tests.node import Node
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "push"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-first-run"),
+)
+SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(
+    (shown) => ({title: shown.title, body: shown.body, tag: shown.tag}))"""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Iterator[str]:
+    """The example's worker behind an empty page, on an origin of its own."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "index.html").write_text("<!doctype html><title>push</title>")
+    (site / "worker.js").write_text((EXAMPLE / "worker.js").read_text())
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+async def shows(page: Page, *notifications: dict[str, str]) -> None:
+    """Wait until the browser shows exactly these."""
+    async with asyncio.timeout(20):
+        # Nothing in the browser tells when.
+        while await page.evaluate(SHOWN) != list(notifications):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def registered_worker(page: Page, devtools: CDPSession) -> str:
+    """Register the worker; DevTools' name of the registration."""
+    found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def note(event: dict[str, Any]) -> None:
+        for registration in event["registrations"]:
+            if not found.done() and not registration["isDeleted"]:
+                found.set_result(registration["registrationId"])
+
+    devtools.on("ServiceWorker.workerRegistrationUpdated", note)
+    await devtools.send("ServiceWorker.enable")
+    script = "async () => { await navigator.serviceWorker.register('/worker.js');"
+    await page.evaluate(f"{script} await navigator.serviceWorker.ready; }}")
+    return await asyncio.wait_for(found, 20)
+
+
+async def test_a_service_worker_shows_a_message_and_takes_it_back(
+    start_node: Callable[..., Node], name: Callable[[str], str], pages: str
+) -> None:
+    async with Receiver() as service, async_playwright() as playwright:
+        node = start_node(env=pushing(service))
+        bob, browser = name("bob"), Browser()
+        await register(node, bob, "web", **browser.subscription(f"{service.url}/push/abc"))
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            context = await chromium.new_context()
+            await context.grant_permissions(["notifications"], origin=pages)
+            page = await context.new_page()
+            await page.goto(pages)
+            devtools = await context.new_cdp_session(page)
+            worker = await registered_worker(page, devtools)
+
+            async def deliver(number: int) -> None:
+                call = (await service.until(number))[number - 1]
+                push = {"origin": pages, "registrationId": worker}
+                data = json.dumps(browser.open(call))
+                await devtools.send("ServiceWorker.deliverPushMessage", push | {"data": data})
+
+            async with await Stranger.join(node, name("ann")) as ann:
+                sent = await say(ann, bob, "hello <b>Bob</b>")
+                await deliver(1)
+                told = {"title": name("ann"), "body": "hello <b>Bob</b>", "tag": sent["conv"]}
+                await shows(page, told)
+                await say(ann, bob, "again")
+                await deliver(2)
+                await shows(page, told | {"body": "again"})
+            async with await Stranger.join(node, bob, "desk") as desk:
+                await desk.call("read", conv=sent["conv"], n=2)
+                await deliver(3)
+                await shows(page)
+        finally:
+            await chromium.close()

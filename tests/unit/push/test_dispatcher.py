@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import pytest
+
+from hivewire.push.dispatcher import host_of, registrations_of
+from hivewire.push.outlook import HERE_MS, Job
+from hivewire.push.transport import Outcome
+from hivewire.store.pushes import MESSAGE, Push
+from hivewire.store.verify import verify
+from tests.unit.push.node import HOLD, PushNode, webhook, webpush
+
+pytestmark = pytest.mark.unit
+FAILED = Outcome("retry", "HTTP 500")
+
+
+@pytest.fixture
+def node() -> PushNode:
+    made = PushNode()
+    made.register("bob")
+    return made
+
+
+def test_a_message_is_pushed_after_a_moment(node: PushNode) -> None:
+    node.say("ann", "bob", "hi")
+    assert node.outbox() == ["held"]
+    node.pass_time(HOLD - 1)
+    assert node.jobs == []
+    node.pass_time(1)
+    assert node.texts() == ["phone 1"]
+    node.ends()
+    assert node.outbox() == ["shown"]
+    assert node.dispatcher.users == 0
+    assert verify(node.driver.store).ok
+
+
+def test_nobody_is_held_for_a_user_without_devices(node: PushNode) -> None:
+    node.say("ann", "cat", "hi")
+    node.say("bob", "ann", "hi")
+    assert node.outbox() == []
+    assert node.dispatcher.users == 0
+
+
+def test_an_ack_makes_it_needless(node: PushNode) -> None:
+    line = node.driver.open("bob", "desk")
+    node.say("ann", "bob", "hi")
+    line.says("ack", seq=1)
+    node.driver.settle()
+    node.delivery.cursors()
+    node.durable()
+    node.pass_time(HOLD)
+    assert node.jobs == []
+    assert node.outbox() == []
+    assert node.dispatcher.users == 0
+
+
+def test_who_is_here_is_looked_at_now_and_then_and_pushed_to_when_the_line_is_lost(
+    node: PushNode,
+) -> None:
+    line = node.driver.open("bob", "desk")
+    node.say("ann", "bob", "hi")
+    node.pass_time(HOLD + 2 * HERE_MS)
+    assert node.jobs == []
+    del node.driver.engine.sessions[line.conn]
+    node.dispatcher.parted("bob")
+    node.pass_time(HOLD - 1)
+    assert node.jobs == []
+    node.pass_time(1)
+    assert node.texts() == ["phone 1"]
+
+
+def test_pushes_for_a_device_come_one_after_the_other_in_order(node: PushNode) -> None:
+    node.say("ann", "bob", "one", "two", "three")
+    node.pass_time(HOLD)
+    seen: list[int] = []
+    while node.jobs:
+        assert len(node.jobs) == 1
+        seen.append(node.ends().push.n)
+    assert seen == [1, 2, 3]
+
+
+def test_a_failure_is_tried_again_later_and_later_and_holds_back_what_follows(
+    node: PushNode,
+) -> None:
+    node.say("ann", "bob", "one", "two")
+    node.pass_time(HOLD)
+    for wait in (1000, 2000, 4000):
+        assert node.ends(FAILED).push.n == 1
+        node.pass_time(wait - 1)
+        assert node.jobs == []
+        node.pass_time(1)
+        assert node.texts() == ["phone 1"]
+    node.ends()
+    assert node.texts() == ["phone 2"]
+
+
+def test_a_receiver_says_when_to_come_again(node: PushNode) -> None:
+    node.say("ann", "bob", "one")
+    node.pass_time(HOLD)
+    node.ends(Outcome("retry", "HTTP 429", 60_000))
+    node.pass_time(59_999)
+    assert node.jobs == []
+    node.pass_time(1)
+    assert node.texts() == ["phone 1"]
+
+
+@pytest.mark.parametrize("outcome", [FAILED, Outcome("dead", "HTTP 400")])
+def test_what_is_given_up_is_a_dead_letter_and_the_next_one_goes_on(outcome: Outcome) -> None:
+    node = PushNode(attempts=1)
+    node.register("bob")
+    node.say("ann", "bob", "one", "two")
+    node.pass_time(HOLD)
+    node.ends(outcome)
+    assert node.texts() == ["phone 2"]
+    node.ends()
+    assert node.outbox() == ["dead", "shown"]
+    assert verify(node.driver.store).ok
+
+
+def test_a_device_that_is_gone_is_forgotten_with_all_that_waits_for_it(node: PushNode) -> None:
+    node.register("bob", "web", webpush())
+    node.say("ann", "bob", "one", "two")
+    node.pass_time(HOLD)
+    assert sorted(node.texts()) == ["phone 1", "web 1"]
+    node.jobs.sort(key=lambda job: job.device != "web")
+    node.ends(Outcome("gone", "HTTP 410"))
+    node.ends()
+    assert node.texts() == ["phone 2"]
+    assert list(registrations_of(node.delivery, "bob")) == ["phone"]
+    assert verify(node.driver.store).ok
+
+
+def test_one_device_does_not_wait_for_another_ones_push_service(node: PushNode) -> None:
+    node.register("bob", "web", webpush())
+    node.say("ann", "bob", "one", "two")
+    node.pass_time(HOLD)
+    node.jobs.sort(key=lambda job: job.device)
+    node.ends()
+    assert sorted(node.texts()) == ["phone 2", "web 1"]
+
+
+def test_webhooks_of_one_user_go_out_one_at_a_time(node: PushNode) -> None:
+    node.register("bob", "tablet", webhook("other"))
+    node.say("ann", "bob", "one", "two")
+    node.pass_time(HOLD)
+    seen: list[str] = []
+    while node.jobs:
+        assert len(node.jobs) == 1
+        seen += node.texts()
+        node.ends()
+    assert seen == ["phone 1", "tablet 1", "phone 2", "tablet 2"]
+
+
+def test_i8_a_host_gets_no_more_requests_than_it_may() -> None:
+    node = PushNode(concurrency=2)
+    for user in "bcdef":
+        node.register(user)
+        node.say("ann", user, "hi")
+    node.pass_time(HOLD)
+    seen: list[str] = []
+    while node.jobs:
+        assert len(node.jobs) <= 2
+        seen.append(node.ends().user)
+    assert sorted(seen) == list("bcdef")
+
+
+def test_i8_users_for_whom_there_is_no_room_are_found_later() -> None:
+    node = PushNode(waiting=100)
+    node.register("bob")
+    node.register("cat")
+    for number in range(100):
+        node.dispatcher.wake(f"u{number}", node.now_ms() + HOLD + 1)
+    node.say("ann", "bob", "hi")
+    assert node.dispatcher.overlooked
+    node.pass_time(HOLD + 1)
+    # Three turns, a few users in each: none of them had anything.
+    assert node.dispatcher.users == 0
+    assert node.jobs == []
+    node.dispatcher.found(["bob"])
+    node.pass_time(HOLD)
+    assert node.texts() == ["phone 1"]
+
+
+def test_what_was_shown_is_taken_back_when_it_is_read_elsewhere(node: PushNode) -> None:
+    node.register("bob", "desk", webhook("d"))
+    node.say("ann", "bob", "hi")
+    node.pass_time(HOLD)
+    node.ends()
+    node.ends()
+    desk = node.driver.open("bob", "desk")
+    desk.says("read", conv="direct:ann,bob", n=1)
+    node.driver.settle()
+    node.pass_time(0)
+    assert node.texts() == ["phone -1"]
+    node.ends()
+    assert node.outbox() == []
+
+
+def test_what_is_read_while_its_push_is_under_way_is_taken_back_after_it(node: PushNode) -> None:
+    node.say("ann", "bob", "hi")
+    node.pass_time(HOLD)
+    desk = node.driver.open("bob", "desk")
+    desk.says("read", conv="direct:ann,bob", n=1)
+    node.driver.settle()
+    assert node.texts() == ["phone 1"]
+    node.ends()
+    assert node.texts() == ["phone -1"]
+
+
+def test_i12_a_power_cut_at_any_commit_loses_no_push() -> None:
+    for commits in range(12):
+        node = PushNode()
+        node.register("bob")
+        node.say("ann", "bob", "one", "two")
+        node.driver.later(HOLD)
+        for _ in range(commits):
+            if not node.driver.committer.step():
+                break
+            node.driver.later(0)
+        node.driver.store.crash()
+        again = PushNode(node.driver.store)
+        again.dispatcher.found(["bob"])
+        again.pass_time(HOLD)
+        seen: list[int] = []
+        while again.jobs:
+            seen.append(again.ends().push.n)
+        assert seen == [1, 2], commits
+
+
+def test_what_nobody_wants_any_more_expires() -> None:
+    node = PushNode(expires="1h")
+    node.register("bob")
+    node.say("ann", "bob", "one")
+    node.pass_time(HOLD)
+    node.ends(Outcome("retry", "HTTP 503", 3_600_000))
+    node.pass_time(3_600_000)
+    assert node.jobs == []
+    assert node.outbox() == ["dead"]
+
+
+def test_while_the_disk_is_behind_nothing_is_begun(
+    node: PushNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.say("ann", "bob", "one")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(node.delivery.journal), "is_full", True)
+        node.pass_time(HOLD + 500)
+        assert node.jobs == []
+    node.pass_time(100)
+    assert node.texts() == ["phone 1"]
+
+
+def test_a_dispatcher_that_stopped_looks_at_nobody(node: PushNode) -> None:
+    node.say("ann", "bob", "one")
+    node.dispatcher.stop()
+    node.pass_time(HOLD)
+    assert node.jobs == []
+
+
+def test_a_host_is_a_webhooks_name_or_that_of_the_push_service() -> None:
+    push = Push(MESSAGE, 0, 1, 1, "direct:ann,bob", 1)
+    assert host_of(Job("bob", "phone", 1, push, webhook())) == "mobile"
+    assert host_of(Job("bob", "web", 1, push, webpush("h:8443"))) == "h:8443"
