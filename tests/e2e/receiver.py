@@ -11,11 +11,14 @@ import base64
 import json
 import os
 import time
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import http_ece
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+if TYPE_CHECKING:
+    import ssl
 
 PATIENCE = 20.0
 
@@ -37,11 +40,16 @@ class Call(NamedTuple):
 class Receiver:
     """An HTTP server for POSTs."""
 
-    def __init__(self, *statuses: int, always: int = 204) -> None:
+    def __init__(
+        self, *statuses: int, always: int = 204, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.calls: list[Call] = []
         self.statuses = list(statuses)
         """What the next calls are answered; after them `always`."""
         self.always = always
+        self.silent = False
+        """Whether calls are not answered at all."""
+        self._tls = tls
         self._arrived = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._lines: set[asyncio.StreamWriter] = set()
@@ -52,7 +60,7 @@ class Receiver:
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -80,6 +88,8 @@ class Receiver:
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 self.calls.append(Call(time.monotonic(), lines[0].split(" ")[1], headers, body))
                 self._arrived.set()
+                if self.silent:
+                    continue
                 status = self.statuses.pop(0) if self.statuses else self.always
                 writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
                 await writer.drain()
