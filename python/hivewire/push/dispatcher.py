@@ -11,6 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
+import msgspec
+import structlog
+
 from hivewire.core.entries import OutboxEntry
 from hivewire.push.backoff import delay
 from hivewire.push.outlook import Situation, given_up, look
@@ -28,8 +31,10 @@ if TYPE_CHECKING:
     from hivewire.push.slots import Slots
     from hivewire.push.transport import Outcome
 
-ROWS_A_LOOK: Final = 200
-"""Rows of one user that are read in one go."""
+log = structlog.get_logger(__name__)
+
+ROWS_A_LOOK: Final = 1200
+"""Rows of one user that are read in one go: all that may wait for ten devices, and some held."""
 USERS_A_TURN: Final = 40
 """Users who are looked at in one go: some 50 µs each."""
 DEVICES_READ: Final = 64
@@ -65,7 +70,7 @@ class Clock(Protocol):
 class _Waiting:
     """A user with rows in the outbox."""
 
-    __slots__ = ("at", "busy", "not_before", "writing")
+    __slots__ = ("at", "busy", "called", "not_before", "writing")
 
     def __init__(self) -> None:
         self.at: int | None = None
@@ -73,6 +78,8 @@ class _Waiting:
         self.not_before = 0
         self.busy: set[str] = set()
         """Lanes with a request under way."""
+        self.called: set[str] = set()
+        """Hosts that have had room for him since the last look."""
         self.writing = 0
         """Entries on their way to the disk: until then the rows are not what they say."""
 
@@ -275,7 +282,14 @@ class Dispatcher:
             waiting = self._waiting.get(user)
             if waiting is not None and waiting.at == at:
                 waiting.at = None
-                self._look(user, waiting)
+                self._look_safely(user, waiting)
+
+    def _look_safely(self, user: str, waiting: _Waiting) -> None:
+        """One user's rows that cannot be read must not stop the pushes of all others."""
+        try:
+            self._look(user, waiting)
+        except (keys.RowError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.error("the outbox of a user cannot be read", user=user, error=str(error))  # noqa: TRY400 - the rows are at fault
 
     # -- looking ----------------------------------------------------------------------------------
 
@@ -285,8 +299,11 @@ class Dispatcher:
         store, now = self._store, self._clock.now_ms()
         start, end = keys.prefix(user), pushes.waiting_end(user)
         rows = store.scan(store.columns.outbox, start, end, ROWS_A_LOOK)
-        found = look(user, rows, self._situation(user, waiting, now))
+        found = look(rows, self._situation(user, waiting, now))
         self._begin(found.jobs, waiting)
+        for host in waiting.called:
+            self._call(host)
+        waiting.called.clear()
         if found.entry is not None:
             self._write(user, found.entry)
         elif found.again is not None:
@@ -320,13 +337,26 @@ class Dispatcher:
         for job in jobs:
             if self._slots.take(host_of(job), job.user):
                 waiting.busy.add(job.lane)
+                waiting.called.discard(host_of(job))
                 self._start(job)
 
     def released(self, job: Job) -> None:
         """The slot of a job is free: the next one of its host may begin."""
-        user = self._slots.release(host_of(job))
-        if user is not None:
-            self.wake(user, self._clock.now_ms())
+        host = host_of(job)
+        self._called(host, self._slots.release(host))
+
+    def _call(self, host: str) -> None:
+        """Who was called for a slot had no use for it: the next one may."""
+        self._called(host, self._slots.next(host))
+
+    def _called(self, host: str, user: str | None) -> None:
+        while user is not None:
+            waiting = self._waiting.get(user)
+            if waiting is not None:
+                waiting.called.add(host)
+                self.wake(user, self._clock.now_ms())
+                return
+            user = self._slots.next(host)
 
     def _write(self, user: str, entry: OutboxEntry) -> None:
         """Change rows of a user, and look at him again when that is durable."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hivewire.core.entries import OutboxEntry
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 HERE_MS: Final = 15_000
 """A user who is connected and does not acknowledge is looked at again after this."""
+QUEUED: Final = 100
+"""Pushes that wait for one device; a further one is a dead letter at once."""
 WEBHOOKS: Final = ""
 """The lane of all webhooks of a user; no device is named so."""
 
@@ -76,9 +79,9 @@ def lane_of(device: str, registration: Registration) -> str:
     return WEBHOOKS if registration.kind == "webhook" else device
 
 
-def look(user: str, rows: Iterable[tuple[bytes, bytes]], situation: Situation) -> Outlook:
+def look(rows: Iterable[tuple[bytes, bytes]], situation: Situation) -> Outlook:
     """Decide about the rows that are held or to be delivered, in order of their keys."""
-    plan = _Plan(user, situation)
+    plan = _Plan(situation)
     for key, value in rows:
         place = pushes.split_outbox_key(key)
         if place.seq > situation.head:
@@ -94,11 +97,12 @@ def look(user: str, rows: Iterable[tuple[bytes, bytes]], situation: Situation) -
 class _Plan:
     """What has been decided so far."""
 
-    def __init__(self, user: str, situation: Situation) -> None:
-        self._user = user
+    def __init__(self, situation: Situation) -> None:
         self._situation = situation
         self._taken = set(situation.busy)
         """Lanes in which something comes before."""
+        self._queued: Counter[str] = Counter()
+        """Pushes that wait, by device."""
         self.gone: list[bytes] = []
         self.rows: list[tuple[bytes, bytes]] = []
         self.jobs: list[Job] = []
@@ -118,9 +122,16 @@ class _Plan:
             self.gone.append(key)
             push = Push(pushes.MESSAGE, 0, now, held.ts, held.conv, held.n)
             self.rows += [
-                (pushes.push_key(self._user, place.seq, device), pushes.push_value(push))
+                self._queue(place._replace(device=device), push)
                 for device in self._situation.registrations
             ]
+
+    def _queue(self, place: OutboxKey, push: Push) -> tuple[bytes, bytes]:
+        """The row of a push for a device, or of its end where too many wait for that device."""
+        self._queued[place.device] += 1
+        if self._queued[place.device] > QUEUED:
+            return given_up(place, push, "too many wait for the device", self._situation.now)
+        return pushes.push_key(place.user, place.seq, place.device), pushes.push_value(push)
 
     def push(self, key: bytes, place: OutboxKey, push: Push) -> None:
         """A push for a device: it has become needless, or is in turn, or not yet."""
@@ -130,6 +141,7 @@ class _Plan:
         if registration is None:
             self.gone.append(key)
             return
+        self._queued[place.device] += 1
         lane = lane_of(place.device, registration)
         if lane in self._taken:
             return
@@ -147,7 +159,7 @@ class _Plan:
             if push.due > situation.now:
                 self._wait(push.due)
             else:
-                self.jobs.append(Job(self._user, place.device, place.seq, push, registration))
+                self.jobs.append(Job(place.user, place.device, place.seq, push, registration))
 
     def _is_known(self, seq: int, conv: str, n: int) -> bool:
         """Whether some device has the message, or the user has read it."""

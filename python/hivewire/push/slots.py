@@ -27,11 +27,15 @@ class Slots:
         return True
 
     def release(self, host: str) -> str | None:
-        """A request has ended. Returns a user who waited for it."""
+        """A request has ended. Returns the user who waited for it, if any."""
         self.under_way -= 1
         self._taken[host] -= 1
         if not self._taken[host]:
             del self._taken[host]
+        return self.next(host)
+
+    def next(self, host: str) -> str | None:
+        """Who waits for a host, the first one; he is called and waits no longer."""
         queue = self._queues.get(host)
         if queue is None:
             return None

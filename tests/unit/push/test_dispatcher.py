@@ -5,6 +5,7 @@ import pytest
 from hivewire.push.dispatcher import host_of, registrations_of
 from hivewire.push.outlook import HERE_MS, Job
 from hivewire.push.transport import Outcome
+from hivewire.store import pushes
 from hivewire.store.pushes import MESSAGE, Push
 from hivewire.store.verify import verify
 from tests.unit.push.node import HOLD, PushNode, webhook, webpush
@@ -161,6 +162,31 @@ def test_i8_a_host_gets_no_more_requests_than_it_may() -> None:
         assert len(node.jobs) <= 2
         seen.append(node.ends().user)
     assert sorted(seen) == list("bcdef")
+
+
+def test_a_slot_that_its_user_no_longer_needs_goes_to_the_next() -> None:
+    node = PushNode(concurrency=1)
+    for user in "bcd":
+        node.register(user)
+        node.say("ann", user, "hi")
+    node.pass_time(HOLD)
+    assert node.texts() == ["phone 1"]
+    line = node.driver.open("c", "desk")
+    line.says("read", conv="direct:ann,c", n=1)
+    node.driver.settle()
+    assert [node.ends().user, node.ends().user] == ["b", "d"]
+    assert node.jobs == []
+    assert node.outbox() == ["shown", "shown"]
+    assert node.dispatcher.users == 0
+
+
+def test_rows_of_one_user_that_cannot_be_read_do_not_stop_the_others(node: PushNode) -> None:
+    node.register("cat")
+    node.say("ann", "bob", "hi")
+    node.say("ann", "cat", "hi")
+    node.driver.store.columns.outbox.put(pushes.held_key("bob", 1), b"\x09")
+    node.pass_time(HOLD)
+    assert [job.user for job in node.jobs] == ["cat"]
 
 
 def test_i8_users_for_whom_there_is_no_room_are_found_later() -> None:

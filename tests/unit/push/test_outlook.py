@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivewire.push.outlook import HERE_MS, Situation, look
+from hivewire.push.outlook import HERE_MS, QUEUED, Situation, look
 from hivewire.store import keys, pushes
 from hivewire.store.pushes import CLEAR, MESSAGE, Push
 from tests.unit.push.node import webhook, webpush
@@ -49,7 +49,7 @@ def situation(**fields: Any) -> Situation:
 
 
 def decide(*rows: Row, **fields: Any) -> Outlook:
-    return look("bob", sorted(rows), situation(**fields))
+    return look(sorted(rows), situation(**fields))
 
 
 def gone(found: Outlook) -> list[bytes]:
@@ -122,6 +122,14 @@ def test_a_clear_goes_out_while_the_user_is_here_and_whatever_is_acknowledged() 
     found = decide(rows[1], acked=9, read=9)
     assert [job.seq for job in found.jobs] == [2]
     assert found.entry is None
+
+
+def test_i8_more_than_may_wait_for_a_device_are_dead_letters() -> None:
+    waiting = [push(seq, due=NOW + 9) for seq in range(1, QUEUED + 1)]
+    found = decide(*waiting, held(QUEUED + 1), head=1000)
+    assert found.entry is not None
+    made = [pushes.split_outbox_key(key) for key, _ in found.entry.rows]
+    assert [(key.kind, key.device) for key in made] == [("dead", "phone"), ("push", "web")]
 
 
 def test_a_row_that_is_none_is_an_error() -> None:
