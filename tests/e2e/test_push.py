@@ -13,6 +13,7 @@ from hivewire.push.signing import is_signed
 from tests.e2e.receiver import Browser, Receiver
 from tests.e2e.stranger import CommandFailed, Stranger, key
 from tests.e2e.test_command_line import hivewire
+from tests.e2e.test_hooks import figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 SECRET = "a-secret-of-webhooks-0123456789-0123456789"
 HOLD = "150ms"
+DEAD = 'hivewire_pushes_total{kind="webhook",result="dead"'
 
 
 def pushing(receiver: Receiver, **settings: str) -> dict[str, str]:
@@ -86,7 +88,7 @@ async def test_a_webhook_tells_of_a_message_and_is_signed(start_node: Start, nam
 
 async def test_kill_9_between_message_and_push_loses_no_push(start_node: Start, name: Name) -> None:
     async with Receiver() as receiver:
-        node = start_node(env=pushing(receiver, hold="2s"))
+        node = start_node(env=pushing(receiver, hold="10m"))
         bob = name("bob")
         await register(node, bob)
         line = await Stranger.join(node, name("ann"))
@@ -170,8 +172,9 @@ async def test_a_dead_letter_is_seen_and_replayed(start_node: Start, name: Name)
         await register(node, bob)
         async with await Stranger.join(node, name("ann")) as line:
             await say(line, bob, "hello")
-        await receiver.until(3)
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(20):
+            while not figure(node, DEAD):  # noqa: ASYNC110 - it is in another process
+                await asyncio.sleep(0.05)
         assert len(receiver.calls) == 3
         node.stop()
         seen = hivewire("push", "dead", "--data", str(node.data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from hivewire.config.push import Push as Settings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tests.unit.handlers.driver import Timer
 
 HOLD = 3000
+_serial = itertools.count(1)
 OK = Outcome("ok")
 
 
@@ -96,7 +98,7 @@ class PushNode:
         lines = [line for line in self.driver.lines.values() if line.conn in self.sessions(sender)]
         line = lines[0] if lines else self.driver.open(sender)
         for text in texts:
-            line.sends(to, text)
+            line.sends(to, text, key=f"push-{next(_serial):08}")
             self.driver.settle()
 
     def sessions(self, user: str) -> list[int]:

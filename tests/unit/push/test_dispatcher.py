@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hivewire.push.dispatcher import host_of, registrations_of
 from hivewire.push.outlook import HERE_MS, Job
@@ -9,6 +13,9 @@ from hivewire.store import pushes
 from hivewire.store.pushes import MESSAGE, Push
 from hivewire.store.verify import verify
 from tests.unit.push.node import HOLD, PushNode, webhook, webpush
+
+if TYPE_CHECKING:
+    from tests.unit.handlers.driver import Line
 
 pytestmark = pytest.mark.unit
 FAILED = Outcome("retry", "HTTP 500")
@@ -263,6 +270,21 @@ def test_what_nobody_wants_any_more_expires() -> None:
     assert node.outbox() == ["dead"]
 
 
+def test_what_is_on_its_way_to_the_disk_is_not_delivered_again(node: PushNode) -> None:
+    node.say("ann", "bob", "hi")
+    node.pass_time(HOLD)
+    job = node.jobs.pop()
+    # A commit is under way, so what comes now is not even written yet.
+    node.driver.open("cat").sends("dan")
+    node.driver.turn()
+    node.act(lambda: node.dispatcher.settled(job, Outcome("ok")))
+    node.act(lambda: node.dispatcher.released(job))
+    node.dispatcher.wake("bob", node.now_ms())
+    node.pass_time(0)
+    assert node.jobs == []
+    assert node.outbox() == ["shown"]
+
+
 def test_while_the_disk_is_behind_nothing_is_begun(
     node: PushNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,3 +308,94 @@ def test_a_host_is_a_webhooks_name_or_that_of_the_push_service() -> None:
     push = Push(MESSAGE, 0, 1, 1, "direct:ann,bob", 1)
     assert host_of(Job("bob", "phone", 1, push, webhook())) == "mobile"
     assert host_of(Job("bob", "web", 1, push, webpush("h:8443"))) == "h:8443"
+
+
+STEPS = ["say", "wait", "end", "fail", "come", "go", "ack", "read", "crash"]
+
+
+class Fate:
+    """What happens to bob, whose phone is away: messages, acks, failures, power cuts."""
+
+    def __init__(self) -> None:
+        self.node = PushNode(attempts=1000)
+        self.node.register("bob")
+        self.line: Line | None = None
+        self.sent = self.known = 0
+        self.pushed: list[int] = []
+        # A new device begins at the head: what was before would be known to him.
+        self._come()
+        self._go()
+
+    def do(self, step: str) -> None:
+        getattr(self, f"_{step}")()
+
+    def _say(self) -> None:
+        self.sent += 1
+        self.node.say("ann", "bob", str(self.sent))
+
+    def _wait(self) -> None:
+        self.node.pass_time(HOLD)
+
+    def _end(self) -> None:
+        if self.node.jobs:
+            job = self.node.ends()
+            if job.push.what == MESSAGE:
+                self.pushed.append(job.push.n)
+
+    def _fail(self) -> None:
+        if self.node.jobs:
+            self.node.ends(FAILED)
+
+    def _come(self) -> None:
+        if self.line is None:
+            self.line = self.node.driver.open("bob", "desk")
+
+    def _go(self) -> None:
+        if self.line is not None:
+            del self.node.driver.engine.sessions[self.line.conn]
+            self.node.dispatcher.parted("bob")
+            self.line = None
+
+    def _ack(self) -> None:
+        if self.line is not None and self.sent:
+            self.line.says("ack", seq=self.sent)
+            self.node.driver.settle()
+            self.node.delivery.cursors()
+            self.node.durable()
+            self.known = self.sent
+
+    def _read(self) -> None:
+        if self.line is not None and self.sent:
+            self.line.says("read", conv="direct:ann,bob", n=self.sent)
+            self.node.driver.settle()
+            self.known = self.sent
+
+    def _crash(self) -> None:
+        self.node.driver.later(HOLD)
+        self.node.driver.store.crash()
+        clock = self.node.driver.clock
+        self.node, self.line = PushNode(self.node.driver.store, attempts=1000), None
+        self.node.driver.clock.ms = clock.ms
+        self.node.dispatcher.found(["bob"])
+
+    def finish(self) -> None:
+        """Everybody goes, every request succeeds, and time passes."""
+        self._go()
+        for _ in range(200):
+            self._wait()
+            self._end()
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from(STEPS), max_size=30))
+def test_whatever_happens_each_message_is_known_or_pushed_and_in_order(steps: list[str]) -> None:
+    fate = Fate()
+    for step in steps:
+        fate.do(step)
+    fate.finish()
+    firsts = list(dict.fromkeys(fate.pushed))
+    assert firsts == sorted(firsts)
+    assert set(range(fate.known + 1, fate.sent + 1)) <= set(firsts)
+    assert set(fate.node.outbox()) <= {"shown"}
+    assert fate.node.dispatcher.users == 0
+    assert verify(fate.node.driver.store).ok
