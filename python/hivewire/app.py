@@ -37,7 +37,7 @@ from hivewire.hooks.bridge import Bridge
 from hivewire.hooks.sender import NodeSender
 from hivewire.metrics import LoopLag
 from hivewire.presence import Ticker, succession
-from hivewire.push import Pusher
+from hivewire.push import pusher_for
 from hivewire.soon import InTurn, Soon
 from hivewire.store.journal import Commit, Journal, ThreadCommitter
 from hivewire.store.timelines import replay
@@ -108,8 +108,9 @@ class Node:
         self.gateway = Gateway(self.engine, self.services, self.journal, self.loop)
         self.bridge = None if application is None else self._bridge(application)
         self.services.hooks = self.bridge
-        self.push = self._push()
-        self.services.push = self.push
+        self.push = self.services.push = pusher_for(
+            settings, self.delivery, self.metrics, self.gateway.act, self.engine.devices
+        )
         self.calls.bind(self.services, self.gateway.act)
         self.context = self._context()
         self.api = Api(self.context)
@@ -201,20 +202,6 @@ class Node:
             self.delivery.released = bridge.released
         self.metrics.application = bridge.figures
         return bridge
-
-    def _push(self) -> Pusher | None:
-        """What delivers push notifications, if the settings name anybody to push to."""
-        if not self.settings.push.is_on:
-            self.metrics.push = None
-            return None
-        return Pusher(
-            self.settings,
-            self.delivery,
-            self.metrics,
-            loop=self.loop,
-            act=self.gateway.act,
-            devices=self.engine.devices,
-        )
 
     async def start(self) -> tuple[str, str]:
         """Accept connections. Returns the addresses of edge and api, `HOST:PORT`."""

@@ -4,6 +4,6 @@
 `transport` calls; `dead` is about what was given up.
 """
 
-from hivewire.push.pusher import Pusher
+from hivewire.push.pusher import Pusher, pusher_for
 
-__all__ = ["Pusher"]
+__all__ = ["Pusher", "pusher_for"]

@@ -213,6 +213,22 @@ class Pusher:
         self._sweeping = self._loop.call_later(ms / 1000, self._sweep, start)
 
 
+def pusher_for(
+    settings: Settings,
+    delivery: Delivery,
+    metrics: Metrics,
+    act: Callable[[Callable[[], None]], None],
+    devices: Callable[[str], list[str]],
+) -> Pusher | None:
+    """What delivers pushes on the running loop, if the settings name anybody to push to."""
+    if not settings.push.is_on:
+        # A node before this one over the same engine may have pushed.
+        metrics.push = None
+        return None
+    loop = asyncio.get_running_loop()
+    return Pusher(settings, delivery, metrics, loop=loop, act=act, devices=devices)
+
+
 def web_push(settings: Settings) -> WebPush | None:
     """The part that speaks Web Push, if it is on: only then its libraries are loaded."""
     if not settings.push.webpush:
