@@ -52,7 +52,7 @@ class Receiver:
         self._tls = tls
         self._arrived = asyncio.Event()
         self._server: asyncio.Server | None = None
-        self._lines: set[asyncio.StreamWriter] = set()
+        self._lines: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def url(self) -> str:
@@ -60,14 +60,16 @@ class Receiver:
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        for line in self._lines:
-            line.close()
+        # All of them, also those in the middle of a handshake: nothing is left to the collector.
+        for line in self._lines.values():
+            line.transport.abort()
+        await asyncio.gather(*self._lines, return_exceptions=True)
         await self._server.wait_closed()
 
     async def until(self, count: int) -> list[Call]:
@@ -79,8 +81,12 @@ class Receiver:
         return self.calls
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._lines.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._lines[task] = writer
         try:
+            if self._tls is not None:
+                await writer.start_tls(self._tls)
             while head := await reader.readuntil(b"\r\n\r\n"):
                 lines = head.decode().split("\r\n")
                 pairs = (line.partition(": ") for line in lines[1:] if line)
@@ -93,11 +99,11 @@ class Receiver:
                 status = self.statuses.pop(0) if self.statuses else self.always
                 writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, OSError):
             pass
         finally:
             writer.close()
-            self._lines.discard(writer)
+            del self._lines[task]
 
 
 class Browser:
