@@ -13,6 +13,7 @@ import secrets
 import signal
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -35,7 +36,7 @@ from hivewire.handlers.services import limits_of
 from hivewire.handover import Handover
 from hivewire.hooks.bridge import Bridge
 from hivewire.hooks.sender import NodeSender
-from hivewire.metrics import LoopLag
+from hivewire.metrics import LoopLag, store_figures
 from hivewire.presence import Ticker, succession
 from hivewire.push import pusher_for
 from hivewire.soon import InTurn, Soon
@@ -64,8 +65,6 @@ API_SECONDS = 0.5
 longer are answered beside it."""
 HOOKS_SECONDS = 0.25
 """How long the application may think before its questions are put to the next one instead."""
-HEALTH = ("background-errors", "is-write-stopped", "estimate-num-keys", "cur-size-all-mem-tables")
-"""Figures of RocksDB that `/metrics` shows."""
 
 
 class Node:
@@ -217,7 +216,7 @@ class Node:
     def _begin(self) -> None:
         """Take what the engine has, and do what has its time."""
         self.metrics.engine = self.engine.stats
-        self.metrics.store = self._store_figures
+        self.metrics.store = partial(store_figures, self.store.property)
         self.metrics.polls = lambda: self.polls.open
         self.metrics.history = self.view.tails.figures
         self.metrics.presence = self.ticker.presence.figures
@@ -443,12 +442,6 @@ class Node:
         if self.journal.dead:
             return "the store failed"
         return None if self._state == "ready" else self._state
-
-    def _store_figures(self) -> dict[str, int]:
-        figures = {name: self.store.property(name) for name in HEALTH}
-        return {
-            name.replace("-", "_"): value for name, value in figures.items() if value is not None
-        }
 
 
 def monotonic_ms() -> int:

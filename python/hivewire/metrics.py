@@ -80,6 +80,11 @@ ENGINE: Final = {
     "wheel_lag_ms": "How late the timer wheels were looked at, the worst since the last scrape.",
 }
 
+STORE: Final = (
+    *("background-errors", "is-write-stopped", "estimate-num-keys", "cur-size-all-mem-tables"),
+)
+"""Properties of RocksDB that are shown."""
+
 HISTORY: Final = {
     "history_hits_total": "Reads of newest events answered from memory.",
     "history_misses_total": "Reads of newest events that needed the database.",
@@ -263,6 +268,12 @@ class _NodeCollector(Collector):
             yield HistogramMetricFamily(
                 f"hivewire_{name}", text, buckets=histogram.buckets(), sum_value=histogram.sum
             )
+
+
+def store_figures(property_of: Callable[[str], int | None]) -> dict[str, int]:
+    """What is shown of a store, by names of ours; what it does not know is left out."""
+    figures = {name: property_of(name) for name in STORE}
+    return {name.replace("-", "_"): value for name, value in figures.items() if value is not None}
 
 
 def families_of(stats: Mapping[str, int], texts: Mapping[str, str]) -> Iterable[Metric]:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hivewire.metrics import PRESENCE, Histogram, LoopLag, Metrics
+from hivewire.metrics import PRESENCE, Histogram, LoopLag, Metrics, store_figures
 
 from .presence.town import Town
 
@@ -94,3 +94,8 @@ def test_a_blocked_loop_shows_as_lag() -> None:
     loop.close()
     assert metrics.loop_lag_seconds.count == 1
     assert metrics.loop_lag_seconds.buckets()[-1] == ("+Inf", 1)
+
+
+def test_what_a_store_does_not_know_is_left_out() -> None:
+    known = {"background-errors": 0, "estimate-num-keys": 7}
+    assert store_figures(known.get) == {"background_errors": 0, "estimate_num_keys": 7}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hivewire.store import keys, pushes
+from hivewire.store.timelines import reference_at
 from hivewire.store.verify.rows import all_rows, event_at, floor_of, head_of_timeline, user_row
 
 if TYPE_CHECKING:
@@ -40,10 +41,8 @@ def check_outbox(store: Store, report: Report) -> None:
         elif place.seq > head_of_timeline(store, place.user):
             report.add("push", place.user, f"seq {place.seq} in the outbox is above the head")
         elif is_message and place.seq >= floor_of(store, place.user):
-            row = keys.prefix(place.user) + keys.position(place.seq)
-            reference = store.get(store.columns.timeline, row)
-            expected = keys.prefix(conv) + keys.position(n)
-            if reference is None or keys.message_key_of(reference) != expected:
+            there = reference_at(store, place.user, place.seq)
+            if there is None or there.message_key != keys.prefix(conv) + keys.position(n):
                 report.add("push", place.user, f"seq {place.seq} is not {conv} n {n}")
 
 
