@@ -192,6 +192,24 @@ async def test_a_dead_letter_is_seen_and_replayed(start_node: Start, name: Name)
         assert calls[3].json["id"] == calls[0].json["id"]
 
 
+async def test_a_reload_goes_on_with_what_is_on_its_way(start_node: Start, name: Name) -> None:
+    async with Receiver(always=500) as receiver:
+        node = start_node(env=pushing(receiver))
+        bob = name("bob")
+        await register(node, bob)
+        async with await Stranger.join(node, name("ann")) as line:
+            await say(line, bob, "before")
+            await receiver.until(1)
+            done = await asyncio.to_thread(hivewire, "reload", "--data", str(node.data))
+            assert done.returncode == 0, done.stderr
+            receiver.always = 204
+            await say(line, bob, "after")
+        async with asyncio.timeout(20):
+            while receiver.calls[-1].json["text"] != "after":
+                await receiver.until(len(receiver.calls) + 1)
+        assert receiver.calls[-2].json["text"] == "before"
+
+
 async def test_a_browser_gets_what_only_it_can_read(start_node: Start, name: Name) -> None:
     async with Receiver() as service:
         node = start_node(env=pushing(service))
