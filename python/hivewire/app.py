@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from hivewire import gateway
 from hivewire.api import Access, Api, Calls, Context, Polls
-from hivewire.auth import KeyProblem, Verifier, ticket_secret
+from hivewire.auth import KeyProblem, Verifier, link_secret, ticket_secret
 from hivewire.config.sections import Auth
 from hivewire.core.view import View
 from hivewire.delivery import Delivery, Owed
@@ -36,6 +36,7 @@ from hivewire.handlers.services import limits_of
 from hivewire.handover import Handover
 from hivewire.hooks.bridge import Bridge
 from hivewire.hooks.sender import NodeSender
+from hivewire.media import Media
 from hivewire.metrics import LoopLag, store_figures
 from hivewire.presence import Ticker, succession
 from hivewire.push import pusher_for
@@ -105,6 +106,8 @@ class Node:
         self._in_turn = InTurn(self.loop.call_soon, self._run_when_durable)
         self.services = self._services()
         self.gateway = Gateway(self.engine, self.services, self.journal, self.loop)
+        secret = link_secret(settings.auth, self.store.secret)
+        self.media = Media(settings, self.delivery, self.gateway.act, secret, wall_ms)
         self.bridge = None if application is None else self._bridge(application)
         self.services.hooks = self.bridge
         self.push = self.services.push = pusher_for(
@@ -209,6 +212,7 @@ class Node:
         host, port = self.engine.listen()
         self.edge = f"{host}:{port}"
         self._begin()
+        await self.media.start()
         api = await self.api.start()
         self._state = "ready"
         return self.edge, str(api)
@@ -220,6 +224,7 @@ class Node:
         self.metrics.polls = lambda: self.polls.open
         self.metrics.history = self.view.tails.figures
         self.metrics.presence = self.ticker.presence.figures
+        self.metrics.media = self.media.figures
         self.gateway.start()
         self._lag.start()
         self._forget()
@@ -240,6 +245,7 @@ class Node:
             hush: Sees to it that applications send nothing more through this node.
         """
         listener = self.api.share()
+        await self.media.rest()
         self._ending = asyncio.create_task(self.api.stop(), name="api of before")
         await asyncio.wait((self._ending,), timeout=API_SECONDS)
         self.suspended_at = self.loop.time()
@@ -255,6 +261,7 @@ class Node:
             # What is under way is in the outbox still, and done again.
             await self.push.stop()
         hush()
+        await self.media.stop()
         self.delivery.put_gathered()
         while not self._is_at_rest():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.001)
@@ -302,12 +309,14 @@ class Node:
         self.gateway.take_over(left.waiting)
         self._begin()
         self._state = "ready"
+        await self.media.start()
         await self.api.start(left.listener)
 
     async def ended(self) -> None:
         """Wait for the last requests that this node still answers beside the one that followed."""
         if self._ending is not None:
             await self._ending
+            self.media.close()
 
     async def drain(self) -> None:
         """Finish what was taken, send everybody off, and let go of everything."""
@@ -366,8 +375,10 @@ class Node:
         self.engine.stop()
         # No release any more: it would hand its answers to an engine that is gone.
         self.journal.close()
+        await self.media.stop()
         self.calls.stop()
         await self.api.stop()
+        self.media.close()
         self.store.close()
 
     def _stop_timers(self) -> None:

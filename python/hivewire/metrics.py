@@ -101,6 +101,15 @@ PUSH: Final = {
     "users": "Users with pushes on their way who are in memory.",
     "under_way": "Requests to receivers and push services that have not ended.",
 }
+MEDIA: Final = {
+    "media_uploads_total": "Uploads that were answered.",
+    "media_refused_total": "Uploads that were refused or broke off.",
+    "media_unreadable_total": "Pictures that could not be unpacked.",
+    "media_pictures_killed_total": "Of these, those that took too much time or memory.",
+    "media_removed_total": "Uploads taken away because nothing names them.",
+    "media_under_way": "Uploads under way.",
+    "media_bytes": "Bytes of all uploads together.",
+}
 PRESENCE: Final = {
     "watchers": "Connections that watch users.",
     "watched": "Users that they watch, summed over them.",
@@ -166,6 +175,7 @@ class Metrics:
         self.store: Callable[[], Mapping[str, int]] | None = None
         self.history: Callable[[], Mapping[str, int]] | None = None
         self.application: Callable[[], Mapping[str, int]] | None = None
+        self.media: Callable[[], Mapping[str, int]] | None = None
         self.presence: Callable[[], Mapping[str, int]] | None = None
         self.presence_changes = 0
         self._registry = CollectorRegistry(auto_describe=False)
@@ -203,6 +213,10 @@ class _NodeCollector(Collector):
         yield from self._pushes()
         if self._metrics.history is not None:
             yield from families_of(self._metrics.history(), HISTORY)
+        if self._metrics.media is not None:
+            figures = self._metrics.media().items()
+            named = {f"media_{name}": value for name, value in figures}
+            yield from families_of(named, MEDIA)
         if self._metrics.application is not None:
             yield self._hooks()
             for name, value in self._metrics.application().items():

@@ -6,6 +6,7 @@ from hivewire.auth.identity import Identity, Refused
 from hivewire.auth.secrets import (
     dev_secret,
     dev_settings,
+    link_secret,
     read_dev_secret,
     ticket_secret,
     with_secret,
@@ -23,6 +24,7 @@ __all__ = [
     "check_ticket",
     "dev_secret",
     "dev_settings",
+    "link_secret",
     "mint_ticket",
     "mint_token",
     "read_dev_secret",

@@ -30,6 +30,11 @@ def ticket_secret(auth: Auth, node_secret: bytes) -> bytes:
     return hmac.digest(node_secret, binding.encode(), "sha256")
 
 
+def link_secret(auth: Auth, node_secret: bytes) -> bytes:
+    """The key that signs links to uploads, 32 bytes; it hangs on the same as that of tickets."""
+    return hmac.digest(ticket_secret(auth, node_secret), b"hivewire link 1", "sha256")
+
+
 def dev_settings(settings: Settings) -> Settings:
     """`settings` with the data directory's development secret where none is configured."""
     if settings.auth.algorithm != "HS256" or settings.auth.secret is not None:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hivewire.config import admission as admission_section
 from hivewire.config import api as api_section
 from hivewire.config import hooks as hooks_section
+from hivewire.config import media as media_section
 from hivewire.config import presence as presence_section
 from hivewire.config import push as push_section
 from hivewire.config import sections
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     presence: presence_section.Presence = presence_section.Presence()
     hooks: hooks_section.Hooks = hooks_section.Hooks()
     push: push_section.Push = push_section.Push()
+    media: media_section.Media = media_section.Media()
     store: store_section.Store = store_section.Store()
     drain: sections.Drain = sections.Drain()
     log: sections.Log = sections.Log()

@@ -164,6 +164,15 @@ def _count_channel(
     batch.put(state.prefix, state.row(), view.store.columns.marks)
 
 
+def _unname(
+    effect: e.Unname, entry: ChangeEntry, view: View, batch: Batch, applied: Applied
+) -> None:
+    for media in effect.media:
+        row = keys.naming_key(media, entry.conv, effect.n)
+        batch.delete(row, view.store.columns.media)
+        applied.pending.append(view.overlay.gone("media", row))
+
+
 _EFFECTS: dict[type, Callable[[Effect, ChangeEntry, View, Batch, Applied], None]] = {
     e.SetState: _set_state,
     e.Rewrite: _rewrite,
@@ -171,4 +180,5 @@ _EFFECTS: dict[type, Callable[[Effect, ChangeEntry, View, Batch, Applied], None]
     e.SetMember: _set_member,
     e.DropMember: _drop_member,
     e.CountChannel: _count_channel,
+    e.Unname: _unname,
 }  # pyright: ignore[reportAssignmentType] - each takes the effect that it is registered for

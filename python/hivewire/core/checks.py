@@ -17,6 +17,7 @@ from hivewire.core.limits import (
     DEVICE_TOKEN_BYTES,
     EMOJI_BYTES,
     ENDPOINT_BYTES,
+    MEDIA_A_MESSAGE,
     MEMBERS_A_COMMAND,
     NAME_BYTES,
     TEXT_BYTES,
@@ -72,12 +73,17 @@ def _check_rich_send(command: Send) -> Send | CommandError:
     for field, names in (("media", command.media), ("mentions", command.mentions)):
         if names is not None and not all(map(is_name, names)):
             return _malformed(command.id, field)
-    if command.data is None:
-        return command
-    problem = problem_in(command.data)
+    if command.media and len(command.media) > MEDIA_A_MESSAGE:
+        message = f"`media` names more than {MEDIA_A_MESSAGE} uploads"
+        return CommandError(command.id, "too_large", message, "media", "send")
+    return command if command.data is None else _check_data(command, command.data)
+
+
+def _check_data(command: Send, data: dict[str, Any]) -> Send | CommandError:
+    problem = problem_in(data)
     if problem is not None:
         return CommandError(command.id, "bad_request", f"`data` {problem}", "data", "send")
-    if len(_data_json.encode(command.data)) > DATA_BYTES:
+    if len(_data_json.encode(data)) > DATA_BYTES:
         return _too_large(command.id, "data", DATA_BYTES)
     return command
 

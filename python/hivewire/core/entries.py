@@ -125,7 +125,23 @@ class CountChannel(Struct, gc=False, tag="channels"):
     by: int
 
 
-Effect = SetState | Rewrite | SetReaction | SetConversation | SetMember | DropMember | CountChannel
+class Unname(Struct, gc=False, tag="unname"):
+    """Message `n` names these uploads no more, because it was recalled."""
+
+    n: int
+    media: list[str]
+
+
+Effect = (
+    SetState
+    | Rewrite
+    | SetReaction
+    | SetConversation
+    | SetMember
+    | DropMember
+    | CountChannel
+    | Unname
+)
 
 
 class BlockEntry(Struct, gc=False, tag="block"):
@@ -216,6 +232,30 @@ class OutboxEntry(Struct, gc=False, tag="outbox"):
     """Keys."""
     rows: tuple[tuple[bytes, bytes], ...]
     """Keys and values."""
+
+
+class MediaEntry(Struct, gc=False, tag="media"):
+    """An upload whose bytes are on stable storage, or one of the same bytes as an older one."""
+
+    media: str
+    """Its id: the SHA-256 of its bytes, 64 hex digits."""
+    user: str
+    ts: int
+    mime: str
+    bytes: int
+    width: int | None
+    """Pixels of a picture; None for anything else."""
+    height: int | None
+    thumbnail: bool
+    total: int
+    """Bytes of all uploads together, with this one."""
+
+
+class MediaGoneEntry(Struct, gc=False, tag="media gone"):
+    """An upload that no message names, and nobody may name any more."""
+
+    media: str
+    total: int
 
 
 class Rejection(Struct, gc=False):

@@ -52,5 +52,7 @@ LISTED_REACTIONS_IN_ALL = 1_000
 """Users listed for all emojis of one message together: a listing must fit into one message."""
 EDITS_A_MESSAGE = 1_000
 """Edits of one message: a recall takes the text out of every one of them."""
+MEDIA_A_MESSAGE = 64
+"""Uploads that one message names: each is looked up and has a row of its own."""
 EMOJIS_A_MESSAGE = 64
 """Different emojis on one message."""

@@ -19,6 +19,7 @@ from hivewire.core.entries import (
     Rejection,
     SendEntry,
 )
+from hivewire.core.media import all_there
 from hivewire.core.names import parse_target
 from hivewire.store import keys
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 MALFORMED_TO = Rejection("bad_request", "`to` is malformed", "to")
 KEY_CONFLICT = Rejection("conflict", "this key was used for something else", "key")
 NO_SUCH_MESSAGE = Rejection("not_found", "the conversation has no such message", "reply_to")
+NO_SUCH_MEDIA = Rejection("not_found", "there is no such upload", "media")
 
 HEARD_OF_MS = 24 * 3600 * 1000
 """A device that connects has its row written again when that is older, ms."""
@@ -75,7 +77,7 @@ def plan_send(
     found = route or _enter(command.to, conv, user, view)
     if found is None:
         return NOT_A_MEMBER
-    return _refusal(command, user, found) or _place(
+    return _refusal(command, user, found, view) or _place(
         command, sender, device, found, view, digest=digest, now_ms=now_ms
     )
 
@@ -89,15 +91,16 @@ def _enter(to: str, conv: str, user: str, view: View) -> ConversationState | Non
     return conversation
 
 
-def _refusal(command: Send, user: str, conversation: ConversationState) -> Rejection | None:
-    """Why a message to one's own conversation cannot be.
-
-    Ids of media are checked for their form only, until there are uploads to check them against.
-    """
+def _refusal(
+    command: Send, user: str, conversation: ConversationState, view: View
+) -> Rejection | None:
+    """Why a message to one's own conversation cannot be."""
     if user in conversation.refused:
         return BLOCKED
     if command.reply_to is not None and command.reply_to > conversation.planned:
         return NO_SUCH_MESSAGE
+    if command.media and not all_there(command.media, view):
+        return NO_SUCH_MEDIA
     return None
 
 

@@ -17,6 +17,7 @@ from hivewire.core.entries import (
     SendEntry,
     SetReaction,
     SetState,
+    Unname,
 )
 from hivewire.core.limits import EDITS_A_MESSAGE, EMOJIS_A_MESSAGE
 from hivewire.core.plan import Known, not_yours, used_before
@@ -90,7 +91,9 @@ def plan_recall(
         edit = body_at(view, target.conversation, n)
         if edit is not None:
             gone.append(Rewrite(n, events.recalled(edit, now_ms)))
-    effects = (SetState(command.n, {"recalled": now_ms}), *gone)
+    effects: tuple[Effect, ...] = (SetState(command.n, {"recalled": now_ms}), *gone)
+    if target.body.get("media"):
+        effects += (Unname(command.n, target.body["media"]),)
     return _place(asked, target, view, now_ms, {}, effects)
 
 
@@ -179,7 +182,8 @@ def body_at(view: View, conversation: ConversationState, n: int) -> dict[str, An
 
 
 def _places(entry: SendEntry, n: int) -> dict[str, Any]:
-    return {"conv": entry.conv, "n": n, "key": entry.key, "ts": entry.ts}
+    places = {"conv": entry.conv, "n": n, "key": entry.key, "ts": entry.ts}
+    return {**places, "media": entry.media} if entry.media else places
 
 
 def _place(

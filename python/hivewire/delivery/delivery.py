@@ -17,6 +17,7 @@ from hivewire.core.apply_change import apply_change
 from hivewire.core.apply_push import apply_outbox, apply_register, apply_unregister
 from hivewire.core.delivered import note_delivered
 from hivewire.core.entries import CountChannel, SendEntry
+from hivewire.core.media import apply_media, apply_naming
 from hivewire.core.plan_push import plan_unregister
 from hivewire.core.retention import drop_below
 from hivewire.core.seen import apply_seen
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
         Duplicate,
         ForgetEntry,
         MarkEntry,
+        MediaEntry,
+        MediaGoneEntry,
         OutboxEntry,
         PresenceEntry,
         RegisterEntry,
@@ -212,6 +215,8 @@ class Delivery:
             self.view.to_push.clear()
         owed.entries.append(entry)
         owed.bodies.append(body)
+        if entry.media:
+            owed.pending += apply_naming(entry, self.view, group.put)
         if len(members) >= gathered.MANY:
             self._sweep(group, 2 * len(members))
         # Without a connection (0) the node itself sends: nobody to answer on the wire.
@@ -322,6 +327,12 @@ class Delivery:
             group = self.journal.rotate_if_full()
             apply_seen(entry, self.view.store, group.put)
             group.count += 1
+
+    def media(self, entry: MediaEntry | MediaGoneEntry) -> None:
+        """Apply an upload, or that one goes."""
+        group = self.journal.rotate_if_full()
+        group.payload.pending += apply_media(entry, self.view, group.batch)
+        group.count += 1
 
     def trim(self, entry: TrimEntry) -> None:
         """Move the floor of a timeline; what is below it goes with a later group."""

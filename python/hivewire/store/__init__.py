@@ -45,6 +45,7 @@ class Columns:
         "fanout",
         "keys",
         "marks",
+        "media",
         "members",
         "messages",
         "meta",
@@ -58,6 +59,7 @@ class Columns:
     fanout: Column
     keys: Column
     marks: Column
+    media: Column
     members: Column
     messages: Column
     meta: Column

@@ -26,6 +26,7 @@ COLUMNS = (
     "marks",
     "cursors",
     "keys",
+    "media",
     "devices",
     "outbox",
     "meta",
@@ -36,6 +37,7 @@ META_FORMAT = b"format"
 META_EPOCH = b"epoch"
 META_CREATED = b"created"
 META_SECRET = b"secret"
+META_MEDIA = b"media"
 
 TYPE_MESSAGE, TYPE_EDIT, TYPE_RECALL = 1, 2, 3
 TYPE_REACTION, TYPE_MEMBERSHIP, TYPE_CONVERSATION = 4, 5, 6
@@ -61,6 +63,7 @@ _USER_ROW = Struct(">BQQ")
 _PUSHED_USER_ROW = Struct(">BQQB")
 _PUSHED_USER = 2
 """Version of the row of a user who has devices that are pushed to."""
+_TOTAL_ROW = Struct(">BQ")
 
 position = _POSITION.pack
 """A `seq` or an `n` as the last 8 bytes of a key."""
@@ -309,3 +312,40 @@ def parse_seen_value(value: bytes) -> SeenRow:
     if len(value) != _SEEN_ROW.size or value[0] != _VERSION:
         raise RowError(f"marks row of unknown version or length: {value[:8].hex()}")
     return SeenRow(*_SEEN_ROW.unpack(value)[1:])
+
+
+def media_key(media: str) -> bytes:
+    """The key in `media` of an upload."""
+    return prefix(media)
+
+
+def media_value(row: bytes) -> bytes:
+    """The value of such a row; `row` is JSON."""
+    return MESSAGE_VERSION + row
+
+
+def media_body(value: bytes) -> bytes:
+    """The JSON of a `media` value."""
+    if value[:1] != MESSAGE_VERSION:
+        raise RowError(f"media row of unknown version: {value[:1].hex()}")
+    return value[1:]
+
+
+def naming_key(media: str, conv: str, n: int) -> bytes:
+    """The key in `media` that says that message `n` of a conversation names an upload."""
+    return b"%b%b%b" % (prefix(media), conv.encode(), _POSITION.pack(n))
+
+
+NAMING_VALUE = b"\x01"
+
+
+def media_total_value(count: int) -> bytes:
+    """The value in `meta` of the bytes of all uploads together."""
+    return _TOTAL_ROW.pack(_VERSION, count)
+
+
+def parse_media_total(value: bytes) -> int:
+    """What `media_total_value` wrote."""
+    if len(value) != _TOTAL_ROW.size or value[0] != _VERSION:
+        raise RowError(f"meta row of unknown version or length: {value[:8].hex()}")
+    return int(_TOTAL_ROW.unpack(value)[1])

@@ -9,6 +9,7 @@ from hivewire.core import events
 from hivewire.core.apply import apply_block, apply_device, apply_send
 from hivewire.core.apply_change import apply_change
 from hivewire.core.entries import BlockEntry, ChangeEntry, CursorEntry, DeviceEntry, SendEntry
+from hivewire.core.media import Upload, apply_media, apply_naming, plan_gone, plan_upload
 from hivewire.core.plan import plan_ack, plan_connect, plan_send
 from hivewire.core.plan_change import plan_edit, plan_react, plan_recall
 from hivewire.core.plan_group import plan_add, plan_create, plan_leave, plan_remove, plan_update
@@ -20,7 +21,14 @@ from hivewire.store.memory import Memory
 from hivewire.store.timelines import replay
 
 if TYPE_CHECKING:
-    from hivewire.core.entries import Duplicate, MarkEntry, Pending, Rejection
+    from hivewire.core.entries import (
+        Duplicate,
+        MarkEntry,
+        MediaEntry,
+        MediaGoneEntry,
+        Pending,
+        Rejection,
+    )
     from hivewire.core.marks import Covered
     from hivewire.core.overlay import Pending as PendingRow
     from hivewire.core.plan import ConnectPlan
@@ -84,12 +92,15 @@ class Driver:
             group = self.journal.rotate_if_full()
             apply_send(outcome, self.view, group.put, self.store.columns)
             group.count += 1
-            group.payload.append(Applied(outcome, [], []))
+            naming = apply_naming(outcome, self.view, group.put)
+            group.payload.append(Applied(outcome, naming, []))
         return outcome
 
-    def sent(self, user: str, to: str, text: str = "hi", key: str | None = None) -> SendEntry:
+    def sent(
+        self, user: str, to: str, text: str = "hi", key: str | None = None, **fields: object
+    ) -> SendEntry:
         """Send and wait until it is durable."""
-        outcome = self.send(user, to, text, key)
+        outcome = self.send(user, to, text, key, **fields)
         assert isinstance(outcome, SendEntry), outcome
         self.settle()
         return outcome
@@ -107,6 +118,28 @@ class Driver:
     ) -> Outcome:
         command = c.React(1, conv, n, key or self.key(), emoji, on)
         return self._change(plan_react(command, user, "phone", self.view, self._tick()))
+
+    # -- uploads ---------------------------------------------------------------------------------
+
+    def upload(self, media: str, user: str = "ann", size: int = 100) -> MediaEntry:
+        """An upload whose bytes are there; its row is not durable yet."""
+        upload = Upload(media, user, self._tick(), "image/png", size, 4, 3, thumbnail=True)
+        entry = plan_upload(upload, self.view)
+        self._media(entry)
+        return entry
+
+    def drop(self, media: str, before_ms: int | None = None) -> MediaGoneEntry | None:
+        """Let an upload go if nothing names it; not durable yet."""
+        entry = plan_gone(media, self.view, before_ms or self.now + 1)
+        if entry is not None:
+            self._media(entry)
+        return entry
+
+    def _media(self, entry: MediaEntry | MediaGoneEntry) -> None:
+        group = self.journal.rotate_if_full()
+        pending = apply_media(entry, self.view, group.batch)
+        group.count += 1
+        group.payload.append(Applied(entry, pending, []))
 
     # -- groups ----------------------------------------------------------------------------------
 

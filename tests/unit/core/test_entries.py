@@ -15,6 +15,8 @@ Entry = (
     | e.CursorEntry
     | e.DeviceEntry
     | e.PresenceEntry
+    | e.MediaEntry
+    | e.MediaGoneEntry
 )
 PLACES = (("a", 3), ("b", 4))
 EFFECTS: tuple[e.Effect, ...] = (
@@ -26,6 +28,7 @@ EFFECTS: tuple[e.Effect, ...] = (
     e.SetMember("a", 3, 0, 2, None),
     e.DropMember("b"),
     e.CountChannel("b", -1),
+    e.Unname(1, ["0f"]),
 )
 ENTRIES: list[Entry] = [
     e.SendEntry("a", "d", "direct:a,b", "key-0001", bytes(16), 1, 2, 3, PLACES, "hi"),
@@ -45,6 +48,8 @@ ENTRIES: list[Entry] = [
     e.CursorEntry("a", "d", 3, 4, 1),
     e.DeviceEntry("a", "d", 3, 4, 0),
     e.PresenceEntry("a", 5, hidden=True),
+    e.MediaEntry("0f", "a", 5, "image/png", 70, 4, 3, thumbnail=True, total=170),
+    e.MediaGoneEntry("0f", 100),
 ]
 
 

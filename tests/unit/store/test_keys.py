@@ -84,6 +84,12 @@ GOLDEN = {
         pushes.shown_key("ann", "direct:ann,bob", "phone"),
         pushes.shown_value(pushes.Shown(7, 3, TS)),
     ),
+    "media": (keys.media_key("0f1e"), keys.media_value(b'{"id":"0f1e"}')),
+    "media, a message that names it": (
+        keys.naming_key("0f1e", "direct:ann,bob", 7),
+        keys.NAMING_VALUE,
+    ),
+    "meta, the bytes of all uploads": (keys.META_MEDIA, keys.media_total_value(12_345)),
 }
 
 names = st.text("azAZ09._~@+=/-", min_size=1, max_size=64)

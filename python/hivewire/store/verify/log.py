@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hivewire.store import keys
 from hivewire.store.timelines import reference_at
+from hivewire.store.verify.media import check_named
 from hivewire.store.verify.report import Channel
 from hivewire.store.verify.rows import (
     all_rows,
@@ -59,6 +60,7 @@ def check_messages(store: Store, report: Report) -> None:
             report.add("reference", conv, f"n {n} holds an event of {body['conv']} n {body['n']}")
         _check_key_of(store, report, conv, n, body)
         _check_body(store, report, conv, n, body)
+        check_named(store, report, conv, n, body)
         if body["type"] == "conversation" and body["kind"] == "channel":
             report.channels.setdefault(conv, Channel(n)).said = n
 
