@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from hivewire import gateway
 from hivewire.api import Access, Api, Calls, Context, Polls
+from hivewire.api.media import store as store_media
 from hivewire.auth import KeyProblem, Verifier, link_secret, ticket_secret
 from hivewire.config.sections import Auth
 from hivewire.core.view import View
@@ -186,6 +187,9 @@ class Node:
             connections=self.engine.connections,
             edge=lambda: self.edge,
             clock_ms=wall_ms,
+            media=self.media,
+            store_media=partial(store_media, self.media),
+            media_url=lambda media: self.media.links.path(media, wall_ms()),
         )
 
     def _bridge(self, application: App) -> Bridge:

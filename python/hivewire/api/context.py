@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hivewire.api.polls import Polls
     from hivewire.config import Settings
     from hivewire.handlers import Services
+    from hivewire.media import Media
     from hivewire.metrics import Metrics
 
 
@@ -34,6 +35,7 @@ class Context:
     """How many connections are open."""
     edge: Callable[[], str]
     """Where the edge listens, `HOST:PORT`; empty before it does."""
+    media: Media
     clock_ms: Callable[[], int]
     """The wall clock, in milliseconds."""
     store_media: Callable[[str, bytes], Awaitable[str]] | None = None

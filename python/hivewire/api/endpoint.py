@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +20,7 @@ from starlette.routing import Route
 from hivewire.api.errors import ApiError, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
@@ -84,6 +84,10 @@ class Endpoint:
     """What the answer is, for the document. None: no JSON."""
     refuses: tuple[str, ...] = ()
     """Error codes that it may answer besides those of `route` itself, for the document."""
+    statuses: Mapping[int, str] = field(default_factory=dict[int, str])
+    """Further statuses, each with its sentence, for the document."""
+    raw_body: bool = False
+    """Whether `handle` itself reads the body, which may be anything; for the document."""
     media_type: str = JSON_TYPE
     """Of the answer, for the document."""
 

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from hivewire.api import health, openapi, rtm, server, server_groups, timeline
+from hivewire.api import health, media, openapi, rtm, server, server_groups, timeline
 from hivewire.api.endpoint import route
 from hivewire.api.errors import explain
 from hivewire.api.line import line_class
@@ -88,6 +88,7 @@ def endpoints(context: Context) -> list[Endpoint]:
     """Everything that the api serves, in the order of its document."""
     served = [
         *rtm.endpoints(context),
+        *media.endpoints(context),
         *timeline.endpoints(context),
         *server.endpoints(context),
         *server_groups.endpoints(context),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -27,6 +28,19 @@ TEXTS: Final = {
     501: "This node cannot do it.",
     503: "Not now; `Retry-After` says when to come again.",
 }
+ERRORS: Final = (408, 415)
+"""Of `Endpoint.statuses`, those that come with an error as JSON."""
+RAW: Final = {
+    "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "properties": {"file": {"type": "string", "format": "binary"}},
+            "required": ["file"],
+        }
+    },
+}
+"""A body that is a file."""
 SECURITY: Final[dict[Who, list[dict[str, list[str]]]]] = {
     Who.ANYONE: [],
     Who.USER: [{"token": []}],
@@ -83,14 +97,27 @@ def operation(
         "security": SECURITY[endpoint.who],
         "responses": responses(endpoint, schemas),
     }
+    named = path_parameters(endpoint.path)
+    if named:
+        found["parameters"] = named
+    if endpoint.raw_body:
+        found["requestBody"] = {"required": True, "content": RAW}
     if endpoint.takes is None:
         return found
     if endpoint.method == "GET":
-        found["parameters"] = parameters(components[endpoint.takes.__name__])
+        found["parameters"] = named + parameters(components[endpoint.takes.__name__])
     else:
         content = {JSON_TYPE: {"schema": schemas[endpoint.takes]}}
         found["requestBody"] = {"required": True, "content": content}
     return found
+
+
+def path_parameters(path: str) -> list[dict[str, Any]]:
+    """What stands in braces."""
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
 
 
 def parameters(shape: dict[str, Any]) -> list[dict[str, Any]]:
@@ -111,6 +138,8 @@ def responses(endpoint: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"200": good}
     for status in sorted(refusals(endpoint)):
         found[str(status)] = {"description": TEXTS[status], **failure}
+    for status, text in endpoint.statuses.items():
+        found[str(status)] = {"description": text, **(failure if status in ERRORS else {})}
     return found
 
 
