@@ -18,7 +18,7 @@ ROWS = {
     "M1": "one-to-one chat: every online device of both gets a message at once",
     "M2": "groups: create, add, remove, leave, rename, roles",
     "M3": "channels: one log, pushes to who has it open; all history or from joining",
-    "M4": "text, media, data; edit, recall, reply, reaction, mention",
+    "M4": "text, media (picture, video, any file), data; edit, recall, reply, reaction, mention",
     "M5": "stored before the sender is answered and before anyone sees it",
     "M6": "a resend with the same key is safe; a changed body under it is refused",
     "M7": "one order per user on all devices, one order per conversation",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.files import upload_texts
 from tests.e2e.stranger import Stranger, company, key
 
 if TYPE_CHECKING:
@@ -69,10 +70,11 @@ async def test_m4_a_page_shows_the_first_text_then_the_edit(
 
 async def test_m4_a_message_without_a_text_gets_one(node: Node, name: Name, encoding: str) -> None:
     async with company(node, name, "ann bob", encoding) as (ann, bob):
-        sent = await ann.call("send", to=f"user:{bob.user}", key=key(), media=["m1234567"])
+        media = await upload_texts(node, ann.user, "one")
+        sent = await ann.call("send", to=f"user:{bob.user}", key=key(), media=media)
         await ann.call("edit", conv=sent["conv"], n=1, key=key(), text="a caption")
         item = await bob.item(sent["conv"], 1)
-        assert (item["media"], item["text"]) == (["m1234567"], "a caption")
+        assert (item["media"], item["text"]) == (media, "a caption")
 
 
 @pytest.mark.parametrize("kind", ["group", "channel"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.files import id_of, upload_texts
 from tests.e2e.stranger import company, key, now_ms
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ async def test_m1_every_online_device_of_both_gets_it_at_once(
 # -- bodies -----------------------------------------------------------------------------------
 
 BODIES: dict[str, dict[str, Any]] = {
-    "media alone": {"media": ["0123456789abcdef"]},
-    "media with a text": {"text": "look", "media": ["a.picture-1", "a.video_2"]},
+    "media alone": {"media": [id_of("one")]},
+    "media with a text": {"text": "look", "media": [id_of("one"), id_of("two")]},
     "a reply": {"text": "yes", "reply_to": 1},
     "a reply with data": {"data": {"yes": True}, "reply_to": 1},
     "mentions": {"text": "@bob @nobody", "mentions": ["bob", "nobody"]},
     "everything": {
-        "text": "x", "media": ["m1234567"], "data": {"a": 1}, "reply_to": 1, "mentions": ["bob"],
+        "text": "x", "media": [id_of("one")], "data": {"a": 1}, "reply_to": 1, "mentions": ["bob"],
     },
 }  # fmt: skip
 
@@ -56,6 +57,7 @@ async def test_m4_a_body_is_what_was_sent_live_in_pages_and_in_history(
         if to == "channel":
             await bob.call("open", conv=target)
         await ann.send(target, "first", key())
+        await upload_texts(node, ann.user, "one", "two")
         sent = await ann.call("send", to=target, key=key(), **body)
         op = "channel_event" if to == "channel" else "event"
         event = await bob.seen(op, conv=sent["conv"], n=sent["n"])
@@ -128,7 +130,8 @@ async def test_m4_an_edit_is_an_event_and_a_state(
 async def test_m4_an_edit_keeps_the_rest_of_the_body(node: Node, name: Name) -> None:
     async with company(node, name, "ann bob") as (ann, bob):
         await ann.send(f"user:{bob.user}", "one", key())
-        more = {"data": {"a": 1}, "reply_to": 1, "mentions": ["bob"], "media": ["m1234567"]}
+        media = await upload_texts(node, ann.user, "one")
+        more = {"data": {"a": 1}, "reply_to": 1, "mentions": ["bob"], "media": media}
         sent = await ann.send(f"user:{bob.user}", "two", key(), **more)
         await ann.call("edit", conv=sent["conv"], n=2, key=key(), text="zwei")
         item = await bob.item(sent["conv"], 2)
@@ -174,7 +177,8 @@ async def test_m4_a_recall_takes_the_body_away_everywhere(
     async with company(node, name, "ann bob", encoding) as (ann, bob):
         target = await target_of(to, ann, bob)
         await ann.send(target, "stays", key())
-        body = {"text": "SECRET", "data": {"x": "SECRET"}, "media": ["SECRET-1"]}
+        (media,) = await upload_texts(node, ann.user, "a SECRET one")
+        body = {"text": "SECRET", "data": {"x": "SECRET"}, "media": [media]}
         sent = await ann.call("send", to=target, key=key(), **body)
         gone = await ann.call("recall", conv=sent["conv"], n=sent["n"], key=key())
         assert (gone["op"], gone["n"], gone["seq"]) == ("sent", sent["n"] + 1, sent["seq"] + 1)
@@ -188,6 +192,7 @@ async def test_m4_a_recall_takes_the_body_away_everywhere(
         listed = await bob.conversations(messages=20)
         for shown in (page, item, await ann.read_all(), await ann.history(sent["conv"]), listed):
             assert "SECRET" not in str(shown)
+            assert media not in str(shown)
         assert "stays" in str(page)
 
 

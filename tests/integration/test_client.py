@@ -24,6 +24,7 @@ from hivewire.client import (
     new_key,
 )
 from hivewire.client.connection import JSON, MSGPACK, Encoding
+from tests.e2e.files import upload_texts
 from tests.tokens import token
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ async def test_own_changes_look_the_same_on_the_device_that_made_them(
     ann, ben = name("ann"), name("ben")
     async with client(node, ann) as phone, client(node, ann, device="desk") as desk:
         first = await phone.send(f"user:{ben}", text="x", data={"a": [1]}, mentions=[ben])
-        await phone.send(first.conv, media=["m1"], reply_to=first.n)
+        media = await upload_texts(node, ann, "one")
+        await phone.send(first.conv, media=media, reply_to=first.n)
         await phone.edit(first.conv, first.n, "y")
         await phone.react(first.conv, first.n, "👍")
         await phone.react(first.conv, first.n, "👍", on=False)

@@ -105,7 +105,7 @@ def make_app(context: Context, served: Sequence[Endpoint]) -> Starlette:
         allow_origins=origins,
         allow_methods=sorted({endpoint.method for endpoint in served}),
         allow_headers=["Authorization", "Content-Type"],
-        expose_headers=["Retry-After"],
+        expose_headers=["Content-Range", "ETag", "Retry-After"],
         max_age=600,
     )
     return Starlette(

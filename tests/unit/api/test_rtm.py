@@ -180,20 +180,14 @@ def test_i9_what_is_wrong_is_told_by_its_field(tmp_path: Path) -> None:
 
 def test_a_file_inside_of_a_message_goes_where_files_go(tmp_path: Path) -> None:
     async def tell(site: Site) -> None:
-        kept: list[tuple[str, bytes]] = []
-
-        async def store(user: str, content: bytes) -> str:
-            kept.append((user, content))
-            return "a-picture"
-
-        site.node.context.store_media = store
+        await site.node.media.start()
         body = {"sourceID": "ann", "targetID": "bob"}
         picture = base64.b64encode(b"\x89PNG").decode()
         bad = body | {"encodedMedia": "no base64!"}
         assert (await site.refused("ann", "POST", SEND, 400, json=bad))["field"] == "encodedMedia"
         await site.post("ann", SEND, **body, encodedMedia=picture)
-        assert kept == [("ann", b"\x89PNG")]
         (message,) = (await receives(site, "bob", "ann"))["messages"]
-        assert (message["text"], message["mediaURL"]) == (None, "/api/v1/media/a-picture")
+        assert message["text"] is None
+        assert (await site.http.get(message["mediaURL"])).content == b"\x89PNG"
 
     story(tmp_path, tell)

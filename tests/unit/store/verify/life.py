@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from hivewire.store.memory import Memory
 
+CAT = "0c" * 32
+"""An upload that the first message to bob names."""
 Damage = tuple["Callable[[Memory], None]", str]
 """What is done to a store, and the rule that it breaks."""
 
@@ -36,7 +38,8 @@ def life(driver: Driver) -> None:
     driver.leave("ann", "group:g")
     driver.send("bob", "group:g", "without ann")
     driver.add("cat", "group:g", *"defgh")
-    driver.send("ann", "user:bob")
+    driver.upload(CAT)
+    driver.send("ann", "user:bob", media=[CAT])
     driver.settle()
     driver.send("h", "group:g", "in a channel now")
     driver.update("cat", "group:g", name="Crowd")
