@@ -213,14 +213,16 @@ class _NodeCollector(Collector):
         yield from self._pushes()
         if self._metrics.history is not None:
             yield from families_of(self._metrics.history(), HISTORY)
-        if self._metrics.media is not None:
-            figures = self._metrics.media().items()
-            named = {f"media_{name}": value for name, value in figures}
-            yield from families_of(named, MEDIA)
+        yield from self._uploads()
         if self._metrics.application is not None:
             yield self._hooks()
             for name, value in self._metrics.application().items():
                 yield GaugeMetricFamily(f"hivewire_hooks_{name}", HOOKS[name], value)
+
+    def _uploads(self) -> Iterable[Metric]:
+        if self._metrics.media is not None:
+            figures = self._metrics.media().items()
+            yield from families_of({f"media_{name}": value for name, value in figures}, MEDIA)
 
     def _commands(self) -> Metric:
         family = CounterMetricFamily(

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.unit
 
 
+@pytest.fixture(autouse=True)
+def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow's bound is the process's own, which here is that of the tests."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+
+
 def look(folder: Path, data: bytes, decoder: str = "PNG", pixels: int = 1_000_000) -> Any:
     (folder / "source").write_bytes(data)
     return process.answer(
