@@ -58,6 +58,21 @@ class Disk:
         """Nothing to join: the loop is gone, and with it what was scheduled."""
 
 
+class NoMedia:
+    """Nor are uploads: their files and threads are real ones."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def figures(self) -> dict[str, int]:
+        return {}
+
+
 class NoApi:
     """The HTTP listener is no part of the simulation."""
 
@@ -110,6 +125,7 @@ class Machine:
             mock.patch.object(foundation, "Engine", self._make_engine),
             mock.patch.object(app, "ThreadCommitter", return_value=Disk(self, loop)),
             mock.patch.object(app, "Api", NoApi),
+            mock.patch.object(app, "Media", NoMedia),
             mock.patch.object(app, "random", self.schedule.rng),
         ):
             self.node = loop.run(SimNode, self.settings)
