@@ -313,7 +313,7 @@ class Node:
         self.gateway.take_over(left.waiting)
         self._begin()
         self._state = "ready"
-        await self.media.start()
+        await self.media.take_over()
         await self.api.start(left.listener)
 
     async def ended(self) -> None:

@@ -124,7 +124,7 @@ async def take(asked: Asked, media: Media) -> Upload:
         await throw_away(request)
         raise error_of(refused) from None
     try:
-        async with asyncio.timeout(media.settings.upload_time / 1000):
+        async with media.in_time(incoming):
             await fill(incoming, request.stream(), boundary)
     except BaseException as error:  # noqa: BLE001 - raised again, when nothing is left of it
         await media.abandon(incoming)
@@ -167,8 +167,6 @@ def error_in(error: BaseException) -> BaseException:
         return error_of(error)
     if isinstance(error, ClientDisconnect):
         return ApiError("bad_request", "the body ended early")
-    if isinstance(error, TimeoutError):
-        return error_of(refusals.too_slow())
     if isinstance(error, OSError):
         log.warning("an upload could not be written", error=str(error))
         return error_of(refusals.full())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -76,6 +77,8 @@ class Media:
         self._act = act
         self._quotas = Quotas(own.uploads_per_minute, own.bytes_per_hour)
         self._under_way: dict[Incoming, str] = {}
+        self._deadlines: dict[Incoming, asyncio.Timeout] = {}
+        """Of uploads whose bytes are coming in."""
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._waiting: set[asyncio.Future[None]] = set()
         self._sweeper = Sweeper(self, delivery.view.store)
@@ -95,6 +98,14 @@ class Media:
         await self.blobs.start()
         self._sweeper.start()
 
+    async def take_over(self) -> None:
+        """The same in a node that goes on for another: it works without uploads, if it must."""
+        try:
+            await self.start()
+        except BlobsBroken as error:
+            log.warning("uploads do not work now", error=str(error))
+            self._sweeper.start()
+
     async def rest(self) -> None:
         """Take nothing away any more: another node over the same files does so from now on."""
         await self._sweeper.stop()
@@ -102,6 +113,8 @@ class Media:
     async def stop(self) -> None:
         """Take nothing more, and give up what waits: it stays unknown."""
         self._stopped = True
+        for deadline in self._deadlines.values():
+            deadline.reschedule(asyncio.get_running_loop().time())
         for waiting in list(self._waiting):
             waiting.cancel()
         await self._sweeper.stop()
@@ -138,6 +151,18 @@ class Media:
         incoming = Incoming(self.folder / INCOMING, self.in_thread, self.settings.max_bytes)
         self._under_way[incoming] = user
         return incoming
+
+    @asynccontextmanager
+    async def in_time(self, incoming: Incoming) -> AsyncGenerator[None]:
+        """Give what comes in its time. Raises Refused if it takes longer, or the node goes down."""
+        try:
+            async with asyncio.timeout(self.settings.upload_time / 1000) as deadline:
+                self._deadlines[incoming] = deadline
+                yield
+        except TimeoutError:
+            raise (refusals.stopping() if self._stopped else refusals.too_slow()) from None
+        finally:
+            self._deadlines.pop(incoming, None)
 
     async def abandon(self, incoming: Incoming) -> None:
         """Forget an upload that does not come to its end; nothing of it is left."""
@@ -337,7 +362,7 @@ class Media:
         folder = self.folder / INCOMING
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in folder.iterdir():
-            left.unlink()
+            left.unlink(missing_ok=True)  # by the node before this one, perhaps
 
 
 def monotonic_ms() -> int:

@@ -15,9 +15,11 @@ from PIL import Image
 from tests.e2e.files import PATH, upload
 from tests.e2e.http.web import Web, answer, bearer, url
 from tests.e2e.stranger import Stranger, key
+from tests.e2e.test_reload import Place
+from tests.unit.media.room import picture
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterator
     from pathlib import Path
 
     from tests.node import Node
@@ -25,6 +27,14 @@ if TYPE_CHECKING:
     Name = Callable[[str], str]
 
 MIB = 1 << 20
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    place.node.start()
+    yield place
+    place.node.stop()
 
 
 def files(node: Node) -> list[Path]:
@@ -41,11 +51,11 @@ async def until(comes: Callable[[], bool]) -> None:
 async def test_m4_a_picture_goes_from_one_to_the_other(node: Node, name: Name) -> None:
     file = io.BytesIO()
     Image.effect_noise((900, 600), 50).save(file, "PNG")
-    picture = file.getvalue()
+    noise = file.getvalue()
     ann = await Stranger.join(node, name("ann"))
     bob = await Stranger.join(node, name("bob"))
     async with Web.of(node, ann.user) as web:
-        form = {"file": ("holiday.png", picture, "image/png")}
+        form = {"file": ("holiday.png", noise, "image/png")}
         told = answer(await web.http.post(PATH, files=form))
     assert (told["mime"], told["width"], told["height"]) == ("image/png", 900, 600)
     await ann.send(f"user:{bob.user}", "look", key(), media=[told["id"]])
@@ -54,9 +64,9 @@ async def test_m4_a_picture_goes_from_one_to_the_other(node: Node, name: Name) -
     async with Web.of(node, bob.user) as web:
         links = await web.get(f"{PATH}/{event['media'][0]}/link")
     async with httpx.AsyncClient(base_url=url(node), trust_env=False) as browser:
-        assert (await browser.get(links["url"])).content == picture
+        assert (await browser.get(links["url"])).content == noise
         part = await browser.get(links["url"], headers={"Range": "bytes=100-299"})
-        assert (part.status_code, part.content) == (206, picture[100:300])
+        assert (part.status_code, part.content) == (206, noise[100:300])
         with Image.open(io.BytesIO((await browser.get(links["thumbnail_url"])).content)) as small:
             assert small.size == (320, 213)
 
@@ -145,3 +155,24 @@ async def test_a_large_file_goes_through_a_small_node(
     async with httpx.AsyncClient(base_url=url(node), trust_env=False, timeout=60) as browser:
         assert (await browser.get(told["url"])).content == data
     assert node.resident_bytes() - before < 30 * MIB
+
+
+async def test_m4_a_reload_keeps_uploads_and_links(place: Place, name: Name) -> None:
+    node, ann = place.node, name("ann")
+    told = await upload(node, ann, b"before")
+    with socket.create_connection(node.api) as line:
+        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {4 * MIB}\r\n"
+        line.sendall(f"{head}Authorization: {bearer(ann)['Authorization']}\r\n\r\n".encode())
+        line.sendall(os.urandom(MIB))
+        await until(lambda: len(files(node)) == 2)
+        assert (await place.reload()).returncode == 0
+    await until(lambda: len(files(node)) == 1)
+    async with httpx.AsyncClient(base_url=url(node), trust_env=False) as browser:
+        assert (await browser.get(told["url"])).content == b"before"
+    again = await upload(node, ann, b"before")
+    assert again["id"] == told["id"]
+    told = await upload(node, ann, picture())
+    assert told["width"] == 64
+    bob = await Stranger.join(node, ann)
+    await bob.send(f"user:{name('bob')}", "look", key(), media=[told["id"], again["id"]])
+    node.assert_calm()

@@ -10,9 +10,9 @@ import pytest
 
 from hivewire.core.media import find_upload
 from hivewire.media import Refused
-from hivewire.media.blobs import THUMBNAIL
+from hivewire.media.blobs import THUMBNAIL, BlobsBroken
 
-from .room import opened, picture
+from .room import Room, opened, picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,3 +201,46 @@ async def test_a_node_that_goes_down_leaves_it_unknown(tmp_path: Path) -> None:
         assert failed.value.status == 503
         with pytest.raises(Refused):
             room.media.begin("ann")
+
+
+async def test_what_takes_too_long_is_refused(tmp_path: Path) -> None:
+    async with opened(tmp_path, upload_time="1s") as room:
+        incoming = room.media.begin("ann")
+        with pytest.raises(Refused) as failed:
+            async with room.media.in_time(incoming):
+                await asyncio.Event().wait()
+        assert (failed.value.status, failed.value.retryable) == (408, False)
+        await room.media.abandon(incoming)
+
+
+async def test_a_node_that_goes_down_waits_for_no_slow_upload(tmp_path: Path) -> None:
+    async with opened(tmp_path) as room:
+        incoming, reading = room.media.begin("ann"), asyncio.Event()
+
+        async def read() -> None:
+            async with room.media.in_time(incoming):
+                reading.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(read())
+        await reading.wait()
+        await room.media.stop()
+        with pytest.raises(Refused) as failed:
+            await task
+        assert (failed.value.status, failed.value.retryable) == (503, True)
+        await room.media.abandon(incoming)
+
+
+async def test_who_goes_on_for_another_node_does_so_without_uploads_if_need_be(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("no folder")  # noqa: ASYNC240 - one byte for a test
+    room = Room(tmp_path / "file")
+    with pytest.raises(BlobsBroken):
+        await room.media.start()
+    await room.media.take_over()
+    with pytest.raises(Refused) as failed:
+        await room.upload(b"hello")
+    assert failed.value.status == 503
+    await room.media.stop()
+    room.media.close()
