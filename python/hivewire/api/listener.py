@@ -77,8 +77,9 @@ class Api:
         self._context.polls.end()
 
     async def stop(self) -> None:
-        """Accept no more, answer who polls, finish what is being answered, and end."""
+        """Accept no more, answer who polls or uploads, finish what is being answered, and end."""
         self._context.polls.end()
+        self._context.media.cut()
         self._server.should_exit = True
         if self._task is not None:
             await self._task

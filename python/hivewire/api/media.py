@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Final
 
 import structlog
@@ -40,7 +39,7 @@ GUARDS: Final = {
 CACHE: Final = "private, max-age=31536000, immutable"
 """The name is the hash of the bytes: what was fetched once never changes."""
 LINGER_BYTES: Final = 256 << 20
-LINGER_SECONDS: Final = 5.0
+LINGER_MS: Final = 5_000
 """So much of a refused body is read and thrown away, so that the client gets to the answer."""
 NO_SUCH: Final = ApiError("not_found", "there is no such upload")
 
@@ -121,15 +120,15 @@ async def take(asked: Asked, media: Media) -> Upload:
     try:
         incoming = media.begin(asked.user, known)
     except Refused as refused:
-        await throw_away(request)
+        await throw_away(request, media)
         raise error_of(refused) from None
     try:
-        async with media.in_time(incoming):
+        async with media.in_time():
             await fill(incoming, request.stream(), boundary)
     except BaseException as error:  # noqa: BLE001 - raised again, when nothing is left of it
         await media.abandon(incoming)
         if isinstance(error, Refused | ApiError):
-            await throw_away(request)
+            await throw_away(request, media)
         raise error_in(error) from None
     try:
         return await media.finish(incoming)
@@ -143,21 +142,21 @@ async def fill(incoming: Incoming, body: AsyncIterable[bytes], boundary: bytes |
         await incoming.write(chunk)
 
 
-async def throw_away(request: Request) -> None:
+async def throw_away(request: Request, media: Media) -> None:
     """Read on for a moment: who is still sending would not look for an answer otherwise.
 
     Who asks before he sends is told at once.
     """
-    if "expect" in request.headers:
+    if "expect" in request.headers or media.is_going:
         return
     count = 0
     try:
-        async with asyncio.timeout(LINGER_SECONDS):
+        async with media.in_time(LINGER_MS):
             async for chunk in request.stream():
                 count += len(chunk)
                 if count > LINGER_BYTES:
                     return
-    except (TimeoutError, ClientDisconnect, RuntimeError):
+    except (Refused, ClientDisconnect, RuntimeError):
         return
 
 

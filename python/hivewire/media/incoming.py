@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -63,7 +64,9 @@ class Incoming:
     async def discard(self) -> None:
         """Forget it, whatever came in. Does nothing about a file that was taken."""
         self._close()
-        await self._in_thread(partial(self.path.unlink, missing_ok=True))
+        # What cannot be removed now goes at the next start.
+        with contextlib.suppress(OSError):
+            await self._in_thread(self.path.unlink)
 
     async def _flush(self) -> None:
         data, self._waiting = bytes(self._waiting), bytearray()

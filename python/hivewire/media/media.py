@@ -77,12 +77,15 @@ class Media:
         self._act = act
         self._quotas = Quotas(own.uploads_per_minute, own.bytes_per_hour)
         self._under_way: dict[Incoming, str] = {}
-        self._deadlines: dict[Incoming, asyncio.Timeout] = {}
-        """Of uploads whose bytes are coming in."""
+        self._deadlines: set[asyncio.Timeout] = set()
+        """Of bytes that are coming in."""
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._waiting: set[asyncio.Future[None]] = set()
         self._sweeper = Sweeper(self, delivery.view.store)
+        self._going = False
+        """Whether nothing new is taken."""
         self._stopped = False
+        """Whether nothing is written any more."""
         self.taken = 0
         """Uploads that were answered."""
         self.refused = 0
@@ -110,11 +113,21 @@ class Media:
         """Take nothing away any more: another node over the same files does so from now on."""
         await self._sweeper.stop()
 
+    @property
+    def is_going(self) -> bool:
+        """Whether the node goes down: nothing new is taken, nobody is waited for."""
+        return self._going
+
+    def cut(self) -> None:
+        """Take nothing new, and tell those whose bytes are still coming in to come again."""
+        self._going = True
+        for deadline in self._deadlines:
+            deadline.reschedule(asyncio.get_running_loop().time())
+
     async def stop(self) -> None:
         """Take nothing more, and give up what waits: it stays unknown."""
+        self.cut()
         self._stopped = True
-        for deadline in self._deadlines.values():
-            deadline.reschedule(asyncio.get_running_loop().time())
         for waiting in list(self._waiting):
             waiting.cancel()
         await self._sweeper.stop()
@@ -153,16 +166,20 @@ class Media:
         return incoming
 
     @asynccontextmanager
-    async def in_time(self, incoming: Incoming) -> AsyncGenerator[None]:
-        """Give what comes in its time. Raises Refused if it takes longer, or the node goes down."""
+    async def in_time(self, ms: int | None = None) -> AsyncGenerator[None]:
+        """Give bytes that come in their time, `media.upload_time` if no other is said.
+
+        Raises Refused if it takes longer, or the node goes down.
+        """
+        deadline = asyncio.timeout((ms or self.settings.upload_time) / 1000)
         try:
-            async with asyncio.timeout(self.settings.upload_time / 1000) as deadline:
-                self._deadlines[incoming] = deadline
+            async with deadline:
+                self._deadlines.add(deadline)
                 yield
         except TimeoutError:
-            raise (refusals.stopping() if self._stopped else refusals.too_slow()) from None
+            raise (refusals.stopping() if self._going else refusals.too_slow()) from None
         finally:
-            self._deadlines.pop(incoming, None)
+            self._deadlines.discard(deadline)
 
     async def abandon(self, incoming: Incoming) -> None:
         """Forget an upload that does not come to its end; nothing of it is left."""
@@ -198,7 +215,7 @@ class Media:
     def _admit(self, user: str, length: int | None) -> None:
         """Refuse what can be refused before a byte is read."""
         own = self.settings
-        if self._stopped:
+        if self._going:
             raise refusals.stopping()
         if length is not None and length > own.max_bytes:
             raise refusals.too_large(own.max_bytes)

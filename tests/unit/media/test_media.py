@@ -207,7 +207,7 @@ async def test_what_takes_too_long_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path, upload_time="1s") as room:
         incoming = room.media.begin("ann")
         with pytest.raises(Refused) as failed:
-            async with room.media.in_time(incoming):
+            async with room.media.in_time():
                 await asyncio.Event().wait()
         assert (failed.value.status, failed.value.retryable) == (408, False)
         await room.media.abandon(incoming)
@@ -218,7 +218,7 @@ async def test_a_node_that_goes_down_waits_for_no_slow_upload(tmp_path: Path) ->
         incoming, reading = room.media.begin("ann"), asyncio.Event()
 
         async def read() -> None:
-            async with room.media.in_time(incoming):
+            async with room.media.in_time():
                 reading.set()
                 await asyncio.Event().wait()
 
@@ -234,7 +234,7 @@ async def test_a_node_that_goes_down_waits_for_no_slow_upload(tmp_path: Path) ->
 async def test_who_goes_on_for_another_node_does_so_without_uploads_if_need_be(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "file").write_text("no folder")  # noqa: ASYNC240 - one byte for a test
+    (tmp_path / "file").write_text("no folder")
     room = Room(tmp_path / "file")
     with pytest.raises(BlobsBroken):
         await room.media.start()
