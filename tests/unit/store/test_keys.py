@@ -65,6 +65,11 @@ GOLDEN = {
         ann + b"01JD8ZK3V6",
         keys.key_value(keys.OP_SEND, DIGEST, 7, 3, TS, "direct:ann,bob"),
     ),
+    "media": (keys.media_key("0f1e"), keys.media_value(b'{"id":"0f1e"}')),
+    "media, a message that names it": (
+        keys.naming_key("0f1e", "direct:ann,bob", 7),
+        keys.NAMING_VALUE,
+    ),
     "devices": (
         pushes.registration_key("ann", "phone"),
         pushes.registration_value(pushes.Registration("webhook", "mobile", TS, token="t")),
@@ -83,11 +88,6 @@ GOLDEN = {
     "outbox, what a device was shown": (
         pushes.shown_key("ann", "direct:ann,bob", "phone"),
         pushes.shown_value(pushes.Shown(7, 3, TS)),
-    ),
-    "media": (keys.media_key("0f1e"), keys.media_value(b'{"id":"0f1e"}')),
-    "media, a message that names it": (
-        keys.naming_key("0f1e", "direct:ann,bob", 7),
-        keys.NAMING_VALUE,
     ),
     "meta, the bytes of all uploads": (keys.META_MEDIA, keys.media_total_value(12_345)),
 }
