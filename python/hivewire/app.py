@@ -456,6 +456,8 @@ class Node:
     def _why_not_ready(self) -> str | None:
         if self.journal.dead:
             return "the store failed"
+        if self._state == "ready" and self.engine.stats().get("memory_pressure"):
+            return "memory is short: newcomers are refused"
         return None if self._state == "ready" else self._state
 
 

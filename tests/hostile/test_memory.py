@@ -92,6 +92,9 @@ async def test_i8_without_room_newcomers_come_back_later(
     assert refused.value.status == 503
     assert 1 <= int(refused.value.headers["retry-after"]) <= 10
     assert await figure(node, "refused_memory_total") == 1
+    # Whoever spreads newcomers over nodes sends them elsewhere.
+    status, words = await asked(node, "/health/ready")
+    assert (status, "memory" in words) == (503, True)
 
 
 async def test_too_many_from_one_address_are_429(start_node: Callable[..., Node]) -> None:
@@ -129,9 +132,15 @@ def own_address() -> str | None:
 
 async def figure(node: Node, name: str) -> int:
     """One of the node's figures."""
-    reader, writer = await asyncio.open_connection(*node.api)
-    writer.write(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
-    text = (await reader.read()).decode()
-    writer.close()
+    _, text = await asked(node, "/metrics")
     (line,) = [row for row in text.splitlines() if row.startswith(f"hivewire_{name} ")]
     return int(float(line.split()[1]))
+
+
+async def asked(node: Node, path: str) -> tuple[int, str]:
+    """Status and text of an answer of the api."""
+    reader, writer = await asyncio.open_connection(*node.api)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n".encode())
+    text = (await reader.read()).decode()
+    writer.close()
+    return int(text.split()[1]), text

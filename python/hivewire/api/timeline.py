@@ -164,4 +164,5 @@ def edge_url(asked_host: str | None, context: Context) -> str:
     host = host.strip("[]")
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = asked_host or "localhost"
-    return f"ws://{f'[{host}]' if ':' in host else host}:{port}/v1/ws"
+    scheme = "ws" if context.settings.edge.tls_cert is None else "wss"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/v1/ws"

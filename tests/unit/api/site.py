@@ -87,7 +87,7 @@ async def site(
     """A node on `path`. `served` replaces its endpoints, `sections` add settings."""
     settings = load(
         auth={"secret": SECRET},
-        edge={"address": "127.0.0.1:0", "shards": 1},
+        edge={"address": "127.0.0.1:0", "shards": 1} | sections.pop("edge", {}),
         api={"address": "127.0.0.1:0", "key": KEY} | sections.pop("api", {}),
         limits=NO_RATES | sections.pop("limits", {}),
         store={"path": path / "data"},

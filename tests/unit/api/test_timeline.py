@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.certificates import issue
+
 from .site import Site, story
 
 if TYPE_CHECKING:
@@ -209,3 +211,13 @@ def test_discover_says_what_the_settings_say(tmp_path: Path) -> None:
         assert found["url"] == "wss://chat.example/v1/ws"
 
     story(tmp_path, tell, api={"edge_url": "wss://chat.example/v1/ws"})
+
+
+def test_discover_names_tls_where_the_edge_speaks_it(tmp_path: Path) -> None:
+    pair = issue(tmp_path)
+
+    async def tell(site: Site) -> None:
+        site.node.edge = "127.0.0.1:8000"
+        assert (await site.get("bob", "/api/v1/discover"))["url"] == "wss://127.0.0.1:8000/v1/ws"
+
+    story(tmp_path, tell, edge={"tls_cert": pair.cert, "tls_key": pair.key})
