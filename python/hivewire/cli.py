@@ -40,6 +40,8 @@ ConfigFile = Annotated[
 DataDirectory = Annotated[
     Path | None, typer.Option("--data", help="Data directory (default: ./data).", metavar="DIR")
 ]
+BACKUP_SECONDS = 24 * 3600.0
+"""How long a node may take to copy what it has to another disk."""
 HostPort = Annotated[str | None, typer.Option(metavar="HOST:PORT")]
 
 
@@ -94,13 +96,10 @@ def serve(
 def reload(config: ConfigFile = None, data: DataDirectory = None) -> None:
     """Have the running node read settings and application again; no connection ends."""
     with problems():
-        from hivewire.control import NoNode, ask
+        from hivewire.control import ask
 
         settings = read_settings(config, store={"path": data})
-        try:
-            done, text = ask(settings.store.path, "reload")
-        except NoNode as problem:
-            refuse(str(problem), status=1)
+        done, text = ask(settings.store.path, "reload")
         if not done:
             refuse(f"not reloaded: {text}", status=1)
         typer.echo(text)
@@ -220,6 +219,96 @@ def push_replay(
 
 
 @cli.command()
+def inspect(
+    data: Annotated[Path, typer.Option("--data", help="Data directory.", metavar="DIR")],
+    user: Annotated[str | None, typer.Option("--user", help="This user and his timeline.")] = None,
+    conversation: Annotated[
+        str | None, typer.Option("--conversation", help="This conversation and its log.")
+    ] = None,
+    key: Annotated[str | None, typer.Option("--key", help="What --user used this key for.")] = None,
+    after: Annotated[int, typer.Option("--after", help="Events behind this place.", min=0)] = 0,
+    limit: Annotated[int, typer.Option("--limit", help="So many events.", min=0)] = 100,
+) -> None:
+    """Look into a data directory, a JSON object a line; changes nothing, a node may run."""
+    with problems():
+        import msgspec
+
+        from hivewire import look
+        from hivewire.store.rocks import Rocks
+
+        if key is not None and user is None:
+            refuse("--key: say whose with --user")
+        with Rocks.open_to_read(data) as store:
+            if key is not None and user is not None:
+                lines = look.key(store, user, key)
+            elif user is not None:
+                lines = look.user(store, user, after, limit)
+            elif conversation is not None:
+                lines = look.conversation(store, conversation, after, limit)
+            else:
+                lines = look.overview(store)
+            for line in lines:
+                typer.echo(msgspec.json.encode(line))
+
+
+@cli.command()
+def backup(
+    to: Annotated[Path, typer.Option("--to", help="A new directory.", metavar="DIR")],
+    config: ConfigFile = None,
+    data: DataDirectory = None,
+) -> None:
+    """Make a backup, through the node if one runs on the data directory."""
+    with problems():
+        from hivewire.backup import describe, make_backup, source_of
+        from hivewire.control import NotRunning, ask
+        from hivewire.store.rocks import Rocks
+
+        settings, to = read_settings(config, store={"path": data}), to.absolute()
+        if "\n" in str(to):
+            refuse("--to: a line break in its name")
+        try:
+            done, text = ask(settings.store.path, f"backup {to}", seconds=BACKUP_SECONDS)
+        except NotRunning:
+            with contextlib.closing(Rocks.open(settings.store.path, create=False)) as store:
+                done, text = True, describe(to, make_backup(source_of(store, settings), to))
+        if not done:
+            refuse(text, status=1)
+        typer.echo(text)
+
+
+@cli.command()
+def restore(
+    backup: Annotated[Path, typer.Option("--from", help="The backup.", metavar="DIR")],
+    data: DataDirectory = None,
+) -> None:
+    """Make a data directory of a backup; clients start again from it, under a new epoch."""
+    with problems():
+        from hivewire.backup import restore as read_back
+
+        path = read_settings(None, store={"path": data}).store.path
+        record = read_back(backup, path)
+        typer.echo(f"restored {record.bytes} bytes to {path}")
+
+
+@cli.command()
+def top(
+    url: Annotated[str, typer.Option(help="The api listener's.")] = "http://127.0.0.1:8001",
+    interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.1)] = 1.0,
+    rounds: Annotated[int | None, typer.Option(help="End after so many.", min=1)] = None,
+) -> None:
+    """Show a node's figures in this terminal, live."""
+    with problems():
+        from rich.console import Console
+
+        from hivewire.top import Unreachable, watch
+
+        try:
+            watch(url, interval, rounds, Console())
+        except Unreachable as problem:
+            refuse(str(problem), status=1)
+
+
+@cli.command()
 def echo(
     edge: Annotated[str, typer.Option(metavar="HOST:PORT")] = "127.0.0.1:8000",
     max_message: Annotated[str, typer.Option(help="Longest message, e.g. 16M.")] = "64KiB",
@@ -273,12 +362,14 @@ def problems() -> Generator[None]:
         raise
     except Exception as error:
         from hivewire.auth import KeyProblem
+        from hivewire.backup import BackupError
         from hivewire.config import ConfigError
+        from hivewire.control import NoNode
         from hivewire.store.errors import StoreError
 
         if isinstance(error, ConfigError | KeyProblem):
             refuse(str(error))
-        if isinstance(error, StoreError):
+        if isinstance(error, StoreError | BackupError | NoNode):
             refuse(str(error), status=1)
         raise
 

@@ -24,7 +24,11 @@ LINE_BYTES: Final = 1024
 
 
 class NoNode(Exception):
-    """No node runs on a data directory; or it went away before it answered."""
+    """No node answers for a data directory."""
+
+
+class NotRunning(NoNode):
+    """No node runs on it."""
 
 
 class Control:
@@ -69,23 +73,27 @@ class Control:
             writer.close()
 
 
-def ask(directory: Path, word: str) -> tuple[bool, str]:
+def ask(directory: Path, word: str, seconds: float = ANSWER_SECONDS) -> tuple[bool, str]:
     """Say a word to the node that holds a data directory, and wait for its answer.
 
     Raises:
-        NoNode: There is none, or it ended before it answered.
+        NotRunning: There is none.
+        NoNode: It ended before it answered, or did not in time.
     """
     with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(ANSWER_SECONDS)
+        line.settimeout(seconds)
         try:
             with reached(directory) as path:
                 line.connect(path)
+        except (FileNotFoundError, ConnectionError, NotADirectoryError):
+            raise NotRunning(f"no node runs on {directory}") from None
+        try:
             line.sendall(word.encode() + b"\n")
             told = line.makefile("rb").readline()
-        except (FileNotFoundError, ConnectionError, NotADirectoryError):
-            raise NoNode(f"no node runs on {directory}") from None
+        except ConnectionError:
+            told = b""
         except TimeoutError:
-            raise NoNode(f"no answer within {ANSWER_SECONDS:.0f} s") from None
+            raise NoNode(f"no answer within {seconds:.0f} s") from None
     if not told:
         raise NoNode("the node ended before it answered")
     answer: dict[str, Any] = json.loads(told)

@@ -20,10 +20,12 @@ import uvloop
 
 from hivewire import fresh, handover
 from hivewire.app import FATAL_STATUS, Node, on_signals
+from hivewire.backup import Backups, source_of
 from hivewire.control import Control
 from hivewire.hooks.sender import SenderToBe
 
 if TYPE_CHECKING:
+    from hivewire.backup import Source
     from hivewire.config import Settings
     from hivewire.hooks import App
     from hivewire.launch import Launch, Prepared
@@ -78,6 +80,7 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._control = Control(node.settings.store.path, self._obey)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._backups = Backups(self._source)
 
     async def start(self) -> tuple[str, str]:
         """Start the node. Returns the addresses of edge and api."""
@@ -88,6 +91,7 @@ class Supervisor:
     async def drain(self) -> int:
         """End the node in order. Returns the exit status."""
         log.info("draining")
+        await self._backups.stop()
         wait = self.node.settings.drain.time / 1000
         try:
             await asyncio.wait_for(self._changing.acquire(), wait)
@@ -105,7 +109,12 @@ class Supervisor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _source(self) -> Source:
+        return source_of(self.node.store, self.node.settings)
+
     async def _obey(self, word: str) -> tuple[bool, str]:
+        if word.startswith("backup "):
+            return await self._backups.make(word.removeprefix("backup "))
         if word != "reload":
             return False, f"the node knows no {word!r}"
         try:

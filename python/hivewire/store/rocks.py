@@ -7,15 +7,21 @@ handle and are passed with each write; a handle of a column family keeps the dat
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import shutil
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rocksdict import (
+    AccessType,
     BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
+    Checkpoint,
     DBCompactionStyle,
     DBCompressionType,
     DBRecoveryMode,
@@ -45,13 +51,30 @@ from hivewire.store.keys import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Generator, Sequence
 
     from hivewire.store import Batch, Column
 
 MIB = 1024 * 1024
-_DATABASE = "db"
+DATABASE = "db"
+"""The folder of the rows in a data directory, and in a backup."""
+BACKUP_RECORD = "backup.json"
+"""The file that makes a directory a whole backup; no node runs on one."""
+CHECKPOINT = "checkpoint"
+"""The folder in a data directory in which a backup begins: on its file system links are enough."""
+RESTORING = "restoring"
+"""The folder in a data directory into which a backup is read; no node runs beside it."""
+READING_TRIES = 5
+"""How often a database is opened to be read while a node changes its files."""
+_RAW_MODE = "rocksdict-config.json"
+_COLUMN_PROPERTIES = frozenset(
+    (
+        *("estimate-num-keys", "size-all-mem-tables", "live-sst-files-size"),
+        *("estimate-pending-compaction-bytes", "compaction-pending", "mem-table-flush-pending"),
+        "estimate-table-readers-mem",
+    )
+)
+"""What RocksDB knows of a column family; the store's figure is their sum."""
 
 
 class Rocks:
@@ -85,7 +108,7 @@ class Rocks:
             FormatTooNew: A newer version wrote it.
             StoreError: It cannot be opened; the message says why.
         """
-        if not create and not (path / _DATABASE / "CURRENT").exists():
+        if not create and not (path / DATABASE / "CURRENT").exists():
             raise StoreError(f"{path} is not a data directory")
         database = _prepare_directory(path)
         options = _options(write_buffer_bytes, max_open_files)
@@ -103,9 +126,31 @@ class Rocks:
         except BaseException:
             store.close()
             raise
+        # Links of a backup that was killed would keep files that are long gone.
+        shutil.rmtree(path / CHECKPOINT, ignore_errors=True)
         if chaos.reach is not None:
             chaos.reach("startup")
         return store
+
+    @classmethod
+    @contextlib.contextmanager
+    def open_to_read(cls, path: Path) -> Generator[Self]:
+        """Look at a data directory that a node may have open, and change nothing in it.
+
+        What is seen is what was written when it was opened. RocksDB and rocksdict leave files of
+        their own where they open a database, so they are given a folder of links.
+
+        Raises:
+            StoreError: There is nothing to read, or it cannot be read.
+        """
+        database = (path / DATABASE).absolute()
+        if not (database / "CURRENT").exists():
+            raise StoreError(f"{path} is not a data directory")
+        with tempfile.TemporaryDirectory(prefix="hivewire-") as aside:
+            db = _open_links(path, database, Path(aside))
+            with contextlib.closing(cls(db, sync=False)) as store:
+                store._identify()  # noqa: SLF001 - a store of this class
+                yield store
 
     @classmethod
     def adopt(cls, other: Any) -> Self:  # noqa: ANN401 - `Rocks`, perhaps of another version
@@ -217,7 +262,36 @@ class Rocks:
 
     def property(self, name: str) -> int | None:
         """RocksDB's `rocksdb.<name>`, such as `background-errors` or `is-write-stopped`."""
-        return self._db.property_int_value(f"rocksdb.{name}")
+        if name not in _COLUMN_PROPERTIES:
+            return self._db.property_int_value(f"rocksdb.{name}")
+        values = [each.property_int_value(f"rocksdb.{name}") for each in self._readers.values()]
+        return sum(value for value in values if value is not None)
+
+    def checkpoint(self, path: Path) -> None:
+        """Make `path`, on the same file system, a copy of the rows as they are at one moment.
+
+        For any thread. Rows that are not in a file yet are written to one first, without the
+        interpreter lock; the checkpoint itself, which is mostly links, holds it for milliseconds.
+
+        Raises:
+            StoreError: It could not be made; the store goes on.
+        """
+        try:
+            for reader in list(self._readers.values()):
+                reader.flush(wait=True)
+            Checkpoint(self._db).create_checkpoint(str(path))
+        except Exception as error:
+            raise StoreError(f"cannot make a checkpoint at {path}: {error}") from error
+
+    def renew_epoch(self) -> str:
+        """Make these rows another incarnation: clients that knew the one before start again."""
+        epoch = secrets.token_hex(16)
+        batch = WriteBatch(raw_mode=True)
+        batch.put(META_EPOCH, epoch.encode(), self.columns.meta)
+        self.write(batch)
+        self.sync()
+        self.epoch = epoch
+        return epoch
 
     def close(self) -> None:
         """Let go of the data directory. What was written but not synced may be lost."""
@@ -263,10 +337,14 @@ class Rocks:
 
 def _prepare_directory(path: Path) -> Path:
     """Make the data directory for its owner alone, its own entry durable in its parent."""
+    if (path / BACKUP_RECORD).exists():
+        raise StoreError(f"{path} is a backup: `hivewire restore` makes a data directory of it")
+    if (path / RESTORING).exists():
+        raise StoreError(f"a restore into {path} did not come to its end: run it again")
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
-        database = path / _DATABASE
+        database = path / DATABASE
         database.mkdir(mode=0o700, exist_ok=True)
         for directory in (path, path.parent):
             _sync_directory(directory)
@@ -282,6 +360,29 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _open_links(path: Path, database: Path, aside: Path) -> Rdict:
+    """The database, to be read, through links to its files in a new folder."""
+    # All table files are opened at once: a node that runs may delete them any moment.
+    options = _options(16 * MIB, -1)
+    columns = _column_options(Cache(16 * MIB), 16 * MIB)
+    access = AccessType.read_only()
+    for left in reversed(range(READING_TRIES)):
+        folder = aside / str(left)
+        folder.mkdir()
+        for file in database.iterdir():
+            if file.name not in {"LOCK", "LOG", _RAW_MODE}:
+                (folder / file.name).symlink_to(file)
+        shutil.copy(database / _RAW_MODE, folder)
+        _refuse_unknown_columns(folder, options)
+        try:
+            return Rdict(str(folder), options, column_families=columns, access_type=access)
+        except Exception as error:
+            # A node that runs may have made or deleted a file just now.
+            if not left:
+                raise _open_error(path, error) from error
+    raise AssertionError("the last try returns or raises")
 
 
 def _refuse_unknown_columns(database: Path, options: Options) -> None:

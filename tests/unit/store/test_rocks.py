@@ -150,3 +150,61 @@ def test_health_is_told(tmp_path: Path) -> None:
     assert store.property("is-write-stopped") == 0
     assert store.property("no-such-thing") is None
     store.close()
+
+
+def test_it_is_read_beside_a_node_and_nothing_changes(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="not a data directory"), Rocks.open_to_read(tmp_path):
+        pass
+    data = tmp_path / "data"
+    store = Rocks.open(data)
+    for value in (b"1", b"2"):
+        batch = store.batch()
+        batch.put(b"key-" + value, value, store.columns.keys)
+        store.write(batch)
+        store.sync()
+
+    def files() -> list[tuple[str, int, int]]:
+        states = ((file.name, file.stat()) for file in (data / "db").iterdir())
+        return sorted((name, state.st_size, state.st_mtime_ns) for name, state in states)
+
+    before = files()
+    with Rocks.open_to_read(data) as reader:
+        assert reader.epoch == store.epoch
+        found = reader.scan(reader.columns.keys, b"key", None, 9)
+        assert found == [(b"key-1", b"1"), (b"key-2", b"2")]
+        with pytest.raises(StoreError):
+            reader.write(reader.batch())
+    assert files() == before
+    store.close()
+
+
+def test_figures_are_those_of_all_columns(tmp_path: Path) -> None:
+    store = Rocks.open(tmp_path / "data")
+    batch = store.batch()
+    for column in (store.columns.keys, store.columns.messages):
+        for number in range(5):
+            batch.put(b"%d" % number, b"value", column)
+    store.write(batch)
+    assert (store.property("estimate-num-keys") or 0) >= 10
+    assert store.property("background-errors") == 0
+    store.close()
+
+
+def test_a_checkpoint_is_the_rows_of_one_moment_and_a_new_epoch_lasts(tmp_path: Path) -> None:
+    store = Rocks.open(tmp_path / "data")
+    batch = store.batch()
+    batch.put(b"key", b"value", store.columns.keys)
+    store.write(batch)
+    (tmp_path / "copy").mkdir()
+    store.checkpoint(tmp_path / "copy" / "db")
+    with pytest.raises(StoreError, match="checkpoint"):
+        store.checkpoint(tmp_path / "copy" / "db")
+    copied = Rocks.open(tmp_path / "copy", create=False)
+    assert copied.get(copied.columns.keys, b"key") == b"value"
+    assert copied.epoch == store.epoch
+    epoch = copied.renew_epoch()
+    copied.close()
+    copied = Rocks.open(tmp_path / "copy", create=False)
+    assert copied.epoch == epoch != store.epoch
+    copied.close()
+    store.close()
