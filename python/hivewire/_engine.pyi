@@ -30,6 +30,7 @@ __all__ = [
     "VOLATILE",
     "WRITABLE",
     "Engine",
+    "interpreter_wait",
 ]
 
 JSON: Final[int]
@@ -87,3 +88,6 @@ class Engine:
     def reload_tls(self, cert: str, key: str) -> None: ...
     def stop(self) -> None: ...
     def stats(self) -> dict[str, int]: ...
+
+# Sleeps without the interpreter lock, then takes it: nanoseconds that this took.
+def interpreter_wait(sleep_ms: int) -> int: ...

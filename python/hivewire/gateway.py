@@ -39,6 +39,7 @@ HEARTBEAT_RANGE = _engine.LIMITS["heartbeat_min_ms"], _engine.LIMITS["heartbeat_
 OPS = Ops(**{name: getattr(_engine, name.upper()) for name in Ops._fields})
 """The engine's numbers: the names are its own."""
 Engine = _engine.Engine
+interpreter_wait = _engine.interpreter_wait
 
 TABLE_SHARE = 0.85
 """How full a shard's file table may be planned: SO_REUSEPORT spreads unevenly."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from hivewire.store import keys
+from hivewire.store import keys, timelines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
 Line = dict[str, Any]
 """`row` says what it is; the other fields are the row's."""
 
-ESTIMATES: Final = ("estimate-num-keys", "live-sst-files-size", "size-all-mem-tables")
+ESTIMATES: Final = ("estimate-num-keys", "live-sst-files-size", "cur-size-all-mem-tables")
 KINDS: Final = {1: "direct", 2: "group", 3: "channel"}
 ROLES: Final = ("peer", "member", "admin", "owner")
-TYPES: Final = {1: "message", 2: "edit", 3: "recall", 4: "reaction", 5: "membership"} | {
-    6: "conversation"
-}
 OPS: Final = {1: "send", 2: "edit", 3: "recall", 4: "react", 5: "create", 6: "add"} | {
     7: "remove",
     8: "update",
@@ -51,9 +48,11 @@ def user(store: Store, name: str, after: int, limit: int) -> Iterator[Line]:
     """A user, his devices, conversations and blocks, and up to `limit` events behind `after`."""
     columns, prefix = store.columns, keys.prefix(name)
     own, seen = store.get(columns.marks, prefix), store.get(columns.marks, keys.seen_key(name))
+    gathered = dict(_gathered(store, name))
     last = store.last(columns.timeline, prefix)
+    head = max(0 if last is None else timelines.end_of(last), *gathered, 0)
     yield (
-        {"row": "user", "user": name, "head": 0 if last is None else keys.position_of(last[0])}
+        {"row": "user", "user": name, "head": head}
         | _read(own, lambda row: keys.parse_user_value(row)._asdict())
         | _read(seen, lambda row: keys.parse_seen_value(row)._asdict())
     )
@@ -66,9 +65,12 @@ def user(store: Store, name: str, after: int, limit: int) -> Iterator[Line]:
             yield {"row": "block", "user": suffix.removeprefix(keys.BLOCK_SUFFIX).decode()}
         else:
             yield {"row": "member_of", "conv": suffix.decode()} | _read(value, _member)
-    start = prefix + keys.position(after + 1)
-    for key, value in store.scan(columns.timeline, start, keys.range_end(prefix), limit):
-        yield _event(store, key, value)
+    lines = dict(_timeline(store, prefix, after, limit))
+    for seq, packed in gathered.items():
+        if seq > after and seq not in lines:
+            lines[seq] = _event(store, seq, packed) | {"gathered": True}
+    for seq in sorted(lines)[:limit]:
+        yield lines[seq]
 
 
 def conversation(store: Store, conv: str, after: int, limit: int) -> Iterator[Line]:
@@ -102,7 +104,7 @@ def key(store: Store, name: str, client_key: str) -> Iterator[Line]:
 
 def _rows(store: Store, column: Column, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
     """All rows under a prefix."""
-    start, end = prefix, keys.range_end(prefix)
+    start, end = prefix, keys.range_end(prefix) if prefix else None
     while rows := store.scan(column, start, end, SCANNED):
         for key, value in rows:
             # A user's own rows in `members` have a suffix, and so have marks and cursors.
@@ -111,16 +113,37 @@ def _rows(store: Store, column: Column, prefix: bytes) -> Iterator[tuple[bytes, 
         start = rows[-1][0] + b"\0"
 
 
-def _event(store: Store, key: bytes, value: bytes) -> Line:
+def _timeline(store: Store, prefix: bytes, after: int, limit: int) -> Iterator[tuple[int, Line]]:
+    """The events of a timeline by place, as the rows have them. One that is damaged is a line."""
+    start = prefix + keys.position(timelines.start_of(after + 1))
+    rows = store.scan(store.columns.timeline, start, keys.range_end(prefix), limit + timelines.RUN)
+    for key, value in rows:
+        seq = keys.position_of(key)
+        try:
+            references = timelines.packed_references(value)
+        except keys.RowError as problem:
+            yield seq, {"row": "event", "seq": seq, "problem": str(problem), "value": value.hex()}
+            continue
+        for place, packed in enumerate(references, seq):
+            if place > after:
+                yield place, _event(store, place, packed)
+
+
+def _gathered(store: Store, name: str) -> Iterator[tuple[int, bytes]]:
+    """The references of a user that are in no row of his timeline yet, by place."""
+    for _, value in _rows(store, store.columns.fanout, b""):
+        packed, places = timelines.parse_fanout(value)
+        for user, seq in places:
+            if user == name:
+                yield seq, packed
+
+
+def _event(store: Store, seq: int, packed: bytes) -> Line:
     """An event of a timeline with what it refers to."""
-    line: Line = {"row": "event", "seq": keys.position_of(key)}
-    try:
-        place = keys.message_key_of(value)
-        line["type"] = TYPES[value[1]]
-    except keys.RowError as problem:
-        return line | {"problem": str(problem), "value": value.hex()}
+    place = timelines.message_key_of(packed)
     body = store.get(store.columns.messages, place)
     conv, n = keys.split_position(place)
+    line: Line = {"row": "event", "seq": seq}
     if body is None:
         return line | {"conv": conv, "n": n, "problem": "it refers to no row of messages"}
     return line | _read(body, _body)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client.core import (
@@ -23,7 +22,6 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from prometheus_client.metrics_core import Metric
@@ -35,11 +33,15 @@ SECONDS: Final = (
     *(1.0, 2.5, 5.0, 10.0),
 )
 MESSAGES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
+WAITS: Final = (0.000_001, 0.000_005, 0.000_01, 0.000_05, *SECONDS[:-4])
+"""Seconds too, of what takes a microsecond when nobody is in the way."""
+USERS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0, 10_000.0)
 
 # What the engine counts, summed over its shards. A name of ours that ends in `_total` is a counter,
 # any other a gauge; what is not in this table is exported without a help text.
 ENGINE: Final = {
     "connections": "Open connections.",
+    "shards": "Shards: threads that own sockets.",
     "sessions": "Connections that have connected as a user.",
     "own_file_table": "Shards with a file table of their own.",
     "accepted_total": "Connections accepted.",
@@ -80,21 +82,38 @@ ENGINE: Final = {
     "wheel_lag_ms": "How late the timer wheels were looked at, the worst since the last scrape.",
 }
 
-STORE: Final = (
-    *("background-errors", "is-write-stopped", "estimate-num-keys", "cur-size-all-mem-tables"),
-)
-"""Properties of RocksDB that are shown."""
-
 HISTORY: Final = {
     "history_hits_total": "Reads of newest events answered from memory.",
     "history_misses_total": "Reads of newest events that needed the database.",
     "history_bytes": "Memory for newest events.",
 }
 
+# What RocksDB knows about itself: its name for it, ours, and what it is.
+STORE: Final = {
+    "background-errors": ("background_errors", "Errors of flushes and compactions: must stay 0."),
+    "is-write-stopped": ("is_write_stopped", "1 while writes wait for compactions."),
+    "actual-delayed-write-rate": (
+        "delayed_write_bytes_per_second",
+        "What writes are slowed down to while compactions are behind; 0: they are not.",
+    ),
+    "num-running-flushes": ("flushes_running", "Flushes under way."),
+    "num-running-compactions": ("compactions_running", "Compactions under way."),
+    "estimate-pending-compaction-bytes": (
+        "compaction_pending_bytes",
+        "What compactions still have to rewrite, about.",
+    ),
+    "cur-size-all-mem-tables": ("memtable_bytes", "Rows in memory that are in no file yet."),
+    "live-sst-files-size": ("table_bytes", "Size of the table files."),
+    "block-cache-usage": ("block_cache_bytes", "Blocks of table files in memory."),
+    "estimate-table-readers-mem": ("table_readers_bytes", "Memory of open table files."),
+    "estimate-num-keys": ("rows", "Rows, about."),
+}
+
 HOOK_LABELS: Final = ("hook", "result")
 HOOKS: Final = {
     "under_way": "Calls of the application that have not ended.",
     "waiting": "Notices that wait for the application.",
+    "shards": "Shards: threads that own sockets.",
     "sessions": "Connections that the application is told the end of.",
 }
 PUSH: Final = {
@@ -167,7 +186,15 @@ class Metrics:
         self.batch_messages = Histogram(MESSAGES)
         self.commit_seconds = Histogram(SECONDS)
         self.commit_messages = Histogram(MESSAGES)
+        self.sync_seconds = Histogram(SECONDS)
+        self.delivery_seconds = Histogram(SECONDS)
+        self.fanout_users = Histogram(USERS)
         self.loop_lag_seconds = Histogram(SECONDS)
+        self.interpreter_wait_seconds = Histogram(WAITS)
+        self.connects: Counter[str] = Counter()
+        """Devices that came in: `new`, `resumed` or `reset`."""
+        self.pages = 0
+        self.page_events = 0
         self.commits = 0
         self.puts = 0
         self.events = 0
@@ -196,6 +223,7 @@ class _NodeCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         yield self._commands()
+        yield self._connects()
         yield self._requests()
         yield from self._counters()
         yield from self._histograms()
@@ -205,8 +233,9 @@ class _NodeCollector(Collector):
             polls = self._metrics.polls()
             yield GaugeMetricFamily("hivewire_http_polls", "Long polls that wait.", polls)
         if self._metrics.store is not None:
-            for name, value in self._metrics.store().items():
-                yield GaugeMetricFamily(f"hivewire_store_{name}", f"RocksDB: {name}.", value)
+            for found, value in self._metrics.store().items():
+                name, text = STORE[found]
+                yield GaugeMetricFamily(f"hivewire_store_{name}", text, value)
         if self._metrics.presence is not None:
             for name, value in self._metrics.presence().items():
                 yield GaugeMetricFamily(f"hivewire_presence_{name}", PRESENCE[name], value)
@@ -230,6 +259,16 @@ class _NodeCollector(Collector):
         )
         for (op, result), count in self._metrics.commands.items():
             family.add_metric((op, result), count)
+        return family
+
+    def _connects(self) -> Metric:
+        family = CounterMetricFamily(
+            "hivewire_connects",
+            "Devices that connected: new ones, those that resumed, those that had to start again.",
+            labels=("kind",),
+        )
+        for kind in ("new", "resumed", "reset"):
+            family.add_metric((kind,), self._metrics.connects[kind])
         return family
 
     def _requests(self) -> Metric:
@@ -269,6 +308,9 @@ class _NodeCollector(Collector):
         yield CounterMetricFamily("hivewire_commits", "Synced commits.", metrics.commits)
         yield CounterMetricFamily("hivewire_puts", "Rows written.", metrics.puts)
         yield CounterMetricFamily("hivewire_events", "Timeline events made.", metrics.events)
+        yield CounterMetricFamily("hivewire_sync_pages", "Pages of timelines.", metrics.pages)
+        events = metrics.page_events
+        yield CounterMetricFamily("hivewire_sync_events", "Events in these pages.", events)
         changes = metrics.presence_changes
         yield CounterMetricFamily("hivewire_presence_changes", "Presence changes pushed.", changes)
 
@@ -278,8 +320,20 @@ class _NodeCollector(Collector):
             ("answer_seconds", "From arrival to the answer's submit.", metrics.answer_seconds),
             ("batch_messages", "WebSocket messages in a batch.", metrics.batch_messages),
             ("commit_seconds", "Write and sync of a commit.", metrics.commit_seconds),
+            ("sync_seconds", "The sync of a commit alone.", metrics.sync_seconds),
             ("commit_messages", "Entries in a commit.", metrics.commit_messages),
+            (
+                "delivery_seconds",
+                "From a message's arrival to its events' submit, by event.",
+                metrics.delivery_seconds,
+            ),
+            ("fanout_users", "Timelines that a message went into.", metrics.fanout_users),
             ("loop_lag_seconds", "How late the event loop runs.", metrics.loop_lag_seconds),
+            (
+                "interpreter_wait_seconds",
+                "How long a thread that is awake waits for the interpreter lock.",
+                metrics.interpreter_wait_seconds,
+            ),
         ):
             yield HistogramMetricFamily(
                 f"hivewire_{name}", text, buckets=histogram.buckets(), sum_value=histogram.sum
@@ -287,9 +341,9 @@ class _NodeCollector(Collector):
 
 
 def store_figures(property_of: Callable[[str], int | None]) -> dict[str, int]:
-    """What is shown of a store, by names of ours; what it does not know is left out."""
+    """What is shown of a store, by RocksDB's names; what it does not know is left out."""
     figures = {name: property_of(name) for name in STORE}
-    return {name.replace("-", "_"): value for name, value in figures.items() if value is not None}
+    return {name: value for name, value in figures.items() if value is not None}
 
 
 def families_of(stats: Mapping[str, int], texts: Mapping[str, str]) -> Iterable[Metric]:
@@ -303,29 +357,3 @@ def families_of(stats: Mapping[str, int], texts: Mapping[str, str]) -> Iterable[
             yield GaugeMetricFamily(f"hivewire_{seconds}", text, value / 1000)
         else:
             yield GaugeMetricFamily(f"hivewire_{name}", text, value)
-
-
-class LoopLag:
-    """Measures how late the event loop calls back: long batches and blocking calls show here."""
-
-    INTERVAL: Final = 0.5
-
-    def __init__(self, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
-        self._histogram = metrics.loop_lag_seconds
-        self._loop = loop
-        self._handle: asyncio.TimerHandle | None = None
-        self._due = 0.0
-
-    def start(self) -> None:
-        """Measure from now on, twice a second."""
-        self._due = perf_counter() + self.INTERVAL
-        self._handle = self._loop.call_later(self.INTERVAL, self._tick)
-
-    def stop(self) -> None:
-        """Measure no more."""
-        if self._handle is not None:
-            self._handle.cancel()
-
-    def _tick(self) -> None:
-        self._histogram.observe(max(0.0, perf_counter() - self._due))
-        self.start()

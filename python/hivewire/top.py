@@ -135,7 +135,7 @@ class Look:
                 Row("commits", per_second(self.rate("commits_total"))),
                 Row("sync p50 · p99", self._quantiles("sync_seconds")),
                 Row("loop lag p50 · p99", self._quantiles("loop_lag_seconds")),
-                Row("lock wait p50 · p99", self._quantiles("gil_wait_seconds")),
+                Row("lock wait p50 · p99", self._quantiles("interpreter_wait_seconds")),
                 Row("wheel lag", seconds(self.level("wheel_lag_seconds"))),
                 Row("cpu", f"{100 * self.rate('process_cpu_seconds_total'):.0f} %"),
                 Row("memory", size(self.level("process_resident_memory_bytes"))),

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from hivewire import look
+from hivewire.core.gathered import MANY
 from hivewire.store import keys
+from hivewire.store.timelines import fanout_value, pack_reference
 
 from .core.driver import Driver
 from .store.verify.life import life
@@ -85,3 +87,22 @@ def test_what_cannot_be_read_is_shown_as_it_is() -> None:
     assert first["value"] == "0909"
     assert "no row" in second["problem"]
     assert rows(lines, "device")[0]["value"] == b"\x01short".hex()
+
+
+def test_what_is_gathered_for_a_timeline_is_shown_in_its_place() -> None:
+    driver = Driver()
+    members = [f"u{number}" for number in range(MANY)]
+    driver.send("u0", "user:ann")
+    driver.settle()
+    store = driver.store
+    body = keys.prefix("direct:ann,u0") + keys.position(1)
+    places = [part for user in members for part in (keys.prefix(user), keys.position(2))]
+    batch = store.batch()
+    value = fanout_value(pack_reference(keys.TYPE_MESSAGE, body), places)
+    batch.put(keys.position(MANY), value, store.columns.fanout)
+    store.write(batch)
+    lines = list(look.user(store, "u0", 0, 9))
+    assert lines[0]["head"] == 2
+    assert [(row["seq"], row.get("gathered")) for row in rows(lines, "event")] == [
+        *((1, None), (2, True))
+    ]

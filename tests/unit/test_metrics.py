@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hivewire.metrics import PRESENCE, Histogram, LoopLag, Metrics, store_figures
+from hivewire.metrics import PRESENCE, Histogram, Metrics, store_figures
 
 from .presence.town import Town
 
@@ -48,7 +46,7 @@ def test_the_engine_and_the_store_are_asked_at_the_scrape() -> None:
     metrics = Metrics()
     stats = {"connections": 7, "received_bytes_total": 10, "wheel_lag_ms": 15, "novel": 3}
     metrics.engine = lambda: stats
-    metrics.store = lambda: {"background_errors": 1}
+    metrics.store = lambda: {"background-errors": 1}
     stats["connections"] = 8
     found = samples(metrics)
     assert found["hivewire_connections", ()] == 8
@@ -83,19 +81,22 @@ def test_the_process_is_told_too() -> None:
     assert found["process_resident_memory_bytes", ()] > 0
 
 
-def test_a_blocked_loop_shows_as_lag() -> None:
-    loop = asyncio.new_event_loop()
+def test_who_came_in_and_what_was_read_is_counted() -> None:
     metrics = Metrics()
-    lag = LoopLag(metrics, loop)
-    lag.start()
-    lag._due -= 0.3
-    lag._tick()
-    lag.stop()
-    loop.close()
-    assert metrics.loop_lag_seconds.count == 1
-    assert metrics.loop_lag_seconds.buckets()[-1] == ("+Inf", 1)
+    metrics.connects["resumed"] += 3
+    metrics.pages, metrics.page_events = 2, 150
+    metrics.sync_seconds.observe(0.004)
+    metrics.interpreter_wait_seconds.observe(0.000_003)
+    found = samples(metrics)
+    assert found["hivewire_connects_total", (("kind", "resumed"),)] == 3
+    assert found["hivewire_connects_total", (("kind", "reset"),)] == 0
+    assert found["hivewire_sync_pages_total", ()] == 2
+    assert found["hivewire_sync_events_total", ()] == 150
+    assert found["hivewire_sync_seconds_count", ()] == 1
+    assert found["hivewire_interpreter_wait_seconds_bucket", (("le", "5e-06"),)] == 1
+    assert found["hivewire_interpreter_wait_seconds_bucket", (("le", "1e-06"),)] == 0
 
 
 def test_what_a_store_does_not_know_is_left_out() -> None:
     known = {"background-errors": 0, "estimate-num-keys": 7}
-    assert store_figures(known.get) == {"background_errors": 0, "estimate_num_keys": 7}
+    assert store_figures(known.get) == known

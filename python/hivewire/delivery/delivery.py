@@ -196,10 +196,16 @@ class Delivery:
 
     def _count(self, owed: Owed) -> None:
         metrics, now = self._metrics, monotonic_ns()
-        metrics.commands["send", "ok"] += sum(type(entry) is SendEntry for entry in owed.entries)
+        sizes = [len(entry.members) for entry in owed.entries if type(entry) is SendEntry]
+        metrics.commands["send", "ok"] += len(sizes)
+        for size in set(sizes):
+            metrics.fanout_users.observe(size, sizes.count(size))
         metrics.events += owed.events
-        for arrived, count in owed.arrived:
-            metrics.answer_seconds.observe((now - arrived) / 1e9, count)
+        for arrived, count, made in owed.arrived:
+            seconds = (now - arrived) / 1e9
+            metrics.answer_seconds.observe(seconds, count)
+            if made:
+                metrics.delivery_seconds.observe(seconds, made)
 
     # -- entries ---------------------------------------------------------------------------------
 
@@ -487,6 +493,8 @@ class Delivery:
         """Note when the commands of this turn came in, for the answer latency."""
         group = self.journal.barrier()
         if group is not None:
-            group.payload.arrived.append((since_ns, count))
+            owed = group.payload
+            owed.arrived.append((since_ns, count, owed.events - owed.timed))
+            owed.timed = owed.events
         else:
             self._metrics.answer_seconds.observe((monotonic_ns() - since_ns) / 1e9, count)

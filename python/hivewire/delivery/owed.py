@@ -54,7 +54,8 @@ class Owed:
 
     __slots__ = (
         *("arrived", "bodies", "channels", "covered", "cursors", "entries", "events", "ids"),
-        *("freed", "late", "marks", "ops", "pending", "pushes", "registrations", "swept", "trims"),
+        *("freed", "late", "marks", "ops", "pending", "pushes", "registrations", "swept", "timed"),
+        "trims",
     )
 
     def __init__(self) -> None:
@@ -86,5 +87,7 @@ class Owed:
         """Answers that show state: worked out when the group is durable, after its `ops`."""
         self.ids: dict[int, list[int]] = {}
         """By connection: commands that are answered by this group."""
-        self.arrived: list[tuple[int, int]] = []
-        """When (monotonic ns) how many of its commands came in."""
+        self.arrived: list[tuple[int, int, int]] = []
+        """When (monotonic ns) how many of its commands came in, and how many events they made."""
+        self.timed = 0
+        """Events of which that is known."""

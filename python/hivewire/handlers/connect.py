@@ -180,6 +180,8 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
     if not connecting:
         del services.connecting[identity.user]
     services.metrics.commands["connect", "ok"] += 1
+    kind = "new" if plan.new_device else "reset" if plan.reset else "resumed"
+    services.metrics.connects[kind] += 1
     delivery.now.append(
         (
             delivery.ops.connected,

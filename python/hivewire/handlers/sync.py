@@ -46,8 +46,11 @@ def handle(command: Sync, caller: Caller, services: Services) -> None:
 
 def read_page(user: str, after: int, limit: int, services: Services) -> Page:
     """A page under this node's limits."""
-    limits = services.settings.limits
-    return page(services.view, user, after, min(limit, limits.page_events), limits.page_bytes)
+    limits, metrics = services.settings.limits, services.metrics
+    found = page(services.view, user, after, min(limit, limits.page_events), limits.page_bytes)
+    metrics.pages += 1
+    metrics.page_events += len(found.events)
+    return found
 
 
 def page_answer(found: Page, command_id: int, encoding: int) -> bytes:

@@ -69,9 +69,8 @@ READING_TRIES = 5
 _RAW_MODE = "rocksdict-config.json"
 _COLUMN_PROPERTIES = frozenset(
     (
-        *("estimate-num-keys", "size-all-mem-tables", "live-sst-files-size"),
-        *("estimate-pending-compaction-bytes", "compaction-pending", "mem-table-flush-pending"),
-        "estimate-table-readers-mem",
+        *("estimate-num-keys", "cur-size-all-mem-tables", "live-sst-files-size"),
+        *("estimate-pending-compaction-bytes", "estimate-table-readers-mem"),
     )
 )
 """What RocksDB knows of a column family; the store's figure is their sum."""

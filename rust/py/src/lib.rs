@@ -4,6 +4,7 @@
 mod config;
 mod inbound;
 mod outbound;
+mod probe;
 
 use config::Settings;
 use hivewire_engine::Engine as Shards;
@@ -127,5 +128,6 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Engine>()?;
     inbound::register(module)?;
     outbound::register(module)?;
+    probe::register(module)?;
     config::register(module)
 }
