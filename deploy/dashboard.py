@@ -83,6 +83,36 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
                 "no heartbeat": rate("hivewire_heartbeat_lost_total", "job"),
                 "slow readers": rate("hivewire_slow_readers_total", "job"),
                 "protocol errors": rate("hivewire_protocol_errors_total", "job"),
+                "short of memory": rate("hivewire_memory_closed_total", "job"),
+            },
+        ),
+        Panel(
+            "Newcomers refused",
+            "ops",
+            {
+                "full or draining": rate("hivewire_refused_full_total", "job"),
+                "too many at once": rate("hivewire_refused_rate_total", "job"),
+                "from one address": rate("hivewire_refused_address_total", "job"),
+                "short of memory": rate("hivewire_refused_memory_total", "job"),
+            },
+            "They come back later, each at a moment of its own.",
+        ),
+        Panel(
+            "TLS handshakes",
+            "ops",
+            {
+                "done": rate("hivewire_tls_handshakes_total", "job"),
+                "failed": rate("hivewire_tls_failures_total", "job"),
+                "had to wait": rate("hivewire_tls_queued_total", "job"),
+            },
+        ),
+        Panel(
+            "Pushes",
+            "ops",
+            {
+                "{{kind}} {{type}} {{result}}": rate("hivewire_pushes_total", "kind, type, result"),
+                "under way": "sum(hivewire_push_under_way#)",
+                "users with some": "sum(hivewire_push_users#)",
             },
         ),
     ),
@@ -169,6 +199,12 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         ),
         Panel("Processor", "percentunit", {"{{instance}}": rate("process_cpu_seconds_total")}),
         Panel("Memory", "bytes", {"{{instance}}": "process_resident_memory_bytes#"}),
+        Panel(
+            "Pressure of memory",
+            "short",
+            {"{{instance}}": "hivewire_memory_pressure#"},
+            "1: newcomers are refused; 2: slow readers are closed; 3: nothing is read.",
+        ),
         Panel(
             "HTTP",
             "ops",

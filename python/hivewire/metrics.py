@@ -68,7 +68,7 @@ ENGINE: Final = {
     "frames_queued_total": "Frames queued for sending.",
     "turns_total": "Turns of the shards' loops.",
     "wakeups_total": "Turns that were waited for: wake-ups of the shards' threads.",
-    "events_total": "Sockets and bells that were reported ready to the shards.",
+    "ready_total": "Sockets and bells that were reported ready to the shards.",
     "batches_total": "Batches that went to Python.",
     "read_stalls_total": "Times reading stopped because Python was behind.",
     "stale_orders_total": "Orders for connections that were gone.",

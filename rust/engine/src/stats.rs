@@ -101,7 +101,7 @@ stats! {
     /// Of these: turns that were waited for, so the thread was woken.
     wakeups_total,
     /// Sockets and bells that were reported ready.
-    events_total,
+    ready_total,
     /// Batches published to Python.
     batches_total,
     /// Times reading stopped because Python was behind.

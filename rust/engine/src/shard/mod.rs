@@ -279,7 +279,7 @@ impl Shard {
                 }
             }
         }
-        self.shared.stats.events_total.add(seen);
+        self.shared.stats.ready_total.add(seen);
         if !self.accepting {
             self.accept();
         }
