@@ -44,7 +44,6 @@ from hivewire.probes import InterpreterWait, LoopLag
 from hivewire.push import pusher_for
 from hivewire.soon import InTurn, Soon
 from hivewire.store.journal import Commit, Journal, ThreadCommitter
-from hivewire.store.timelines import replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,9 +84,6 @@ class Node:
         self.verifier = verifier_for(settings, application)
         store = settings.store
         self.metrics, self.store, self.engine = founded(settings) if left is None else adopted(left)
-        carried_out = replay(self.store)
-        if carried_out:
-            log.info("what the last run had gathered is in timelines now", references=carried_out)
         self.view = View(self.store, store.cache_users, store.cache_history, store.cache_unread)
         self._cursors_soon = Soon(self.loop, store.cursor_delay, self._write_cursors)
         self._receipts_soon = Soon(self.loop, RECEIPTS_MS, self._tell_receipts)

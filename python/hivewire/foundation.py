@@ -6,14 +6,21 @@ import os
 import resource
 from typing import TYPE_CHECKING
 
+import structlog
+
 from hivewire import chaos, gateway
 from hivewire.gateway import Engine
 from hivewire.metrics import Metrics
+from hivewire.store import timelines
 from hivewire.store.rocks import Rocks
 
 if TYPE_CHECKING:
     from hivewire.config import Settings
     from hivewire.handover import Handover
+    from hivewire.store import Store
+
+
+log = structlog.get_logger(__name__)
 
 
 def founded(settings: Settings) -> tuple[Metrics, Rocks, Engine]:
@@ -21,13 +28,23 @@ def founded(settings: Settings) -> tuple[Metrics, Rocks, Engine]:
     store = open_store(settings)
     if chaos.reach is not None:
         chaos.reach("startup")
+    carry_out(store)
     return Metrics(), store, new_engine(settings)
 
 
 def adopted(left: Handover) -> tuple[Metrics, Rocks, Engine]:
     """The same, from the node before."""
     metrics = left.metrics if isinstance(left.metrics, Metrics) else Metrics()
-    return metrics, Rocks.adopt(left.store), left.engine
+    store = Rocks.adopt(left.store)
+    carry_out(store)
+    return metrics, store, left.engine
+
+
+def carry_out(store: Store) -> None:
+    """See to it that timelines hold what was gathered for them and is in no row yet."""
+    references = timelines.replay(store)
+    if references:
+        log.info("what had been gathered is in timelines now", references=references)
 
 
 def new_engine(settings: Settings) -> Engine:

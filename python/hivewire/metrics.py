@@ -43,7 +43,6 @@ ENGINE: Final = {
     "connections": "Open connections.",
     "shards": "Shards: threads that own sockets.",
     "sessions": "Connections that have connected as a user.",
-    "shards": "Shards: threads that own sockets.",
     "own_file_table": "Shards with a file table of their own.",
     "accepted_total": "Connections accepted.",
     "accept_pauses_total": "Times a listener rested for want of descriptors or room.",

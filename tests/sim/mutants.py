@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hivewire import app
+from hivewire import foundation
 from hivewire.core import apply_change, listing, unread
 from hivewire.core import entries as e
 from hivewire.core.log import Log
@@ -139,7 +139,7 @@ def kept_heads_do_not_move(patch: pytest.MonkeyPatch) -> None:
 
 def gathered_is_not_carried_out(patch: pytest.MonkeyPatch) -> None:
     """A start does not look at what the run before it had gathered."""
-    patch.setattr(app, "replay", lambda _: 0)
+    patch.setattr(foundation, "carry_out", lambda _: None)
 
 
 MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], set[str]] = {
