@@ -214,6 +214,27 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             },
         ),
     ),
+    "Uploads": (
+        Panel(
+            "Uploads",
+            "ops",
+            {
+                "answered": rate("hivewire_media_uploads_total", "job"),
+                "refused": rate("hivewire_media_refused_total", "job"),
+                "taken away": rate("hivewire_media_removed_total", "job"),
+                "under way": "sum(hivewire_media_under_way#)",
+            },
+        ),
+        Panel(
+            "Pictures",
+            "ops",
+            {
+                "unreadable": rate("hivewire_media_unreadable_total", "job"),
+                "too much time or memory": rate("hivewire_media_pictures_killed_total", "job"),
+            },
+        ),
+        Panel("Files", "bytes", {"{{instance}}": "hivewire_media_bytes#"}),
+    ),
     "Disk": (
         Panel(
             "Commits",

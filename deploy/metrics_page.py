@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from hivewire.metrics import ENGINE, HISTORY, HOOKS, PRESENCE, PUSH, STORE, Metrics
+from hivewire.metrics import ENGINE, HISTORY, HOOKS, MEDIA, PRESENCE, PUSH, STORE, Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,7 @@ def everything() -> Metrics:
     metrics.history = lambda: dict.fromkeys(HISTORY, 0)
     metrics.presence = lambda: dict.fromkeys(PRESENCE, 0)
     metrics.application = lambda: dict.fromkeys(HOOKS, 0)
+    metrics.media = lambda: dict.fromkeys((name.removeprefix("media_") for name in MEDIA), 0)
     metrics.polls = lambda: 0
     metrics.push = lambda: dict.fromkeys(PUSH, 0)
     metrics.pushes["webhook", "message", "ok"] = 1

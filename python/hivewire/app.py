@@ -40,7 +40,7 @@ from hivewire.hooks.sender import NodeSender
 from hivewire.media import Media
 from hivewire.metrics import store_figures
 from hivewire.presence import Ticker, succession
-from hivewire.probes import InterpreterWait, LoopLag
+from hivewire.probes import Probes
 from hivewire.push import pusher_for
 from hivewire.soon import InTurn, Soon
 from hivewire.store.journal import Commit, Journal, ThreadCommitter
@@ -114,9 +114,7 @@ class Node:
         self.calls.bind(self.services, self.gateway.act)
         self.context = self._context()
         self.api = Api(self.context)
-        self._lag = LoopLag(self.metrics.loop_lag_seconds, self.loop)
-        wait = self.metrics.interpreter_wait_seconds
-        self._interpreter_wait = InterpreterWait(wait, gateway.interpreter_wait)
+        self._probes = Probes(self.metrics, self.loop, gateway.interpreter_wait)
         self._forget_timer: asyncio.TimerHandle | None = None
         self.suspended_at = 0.0
         """When commands began to wait for another node, in seconds of the loop's clock."""
@@ -229,8 +227,7 @@ class Node:
         self.metrics.presence = self.ticker.presence.figures
         self.metrics.media = self.media.figures
         self.gateway.start()
-        self._lag.start()
-        self._interpreter_wait.start()
+        self._probes.start()
         self._forget()
         if self.retention.first_ms is not None:
             self._retain_in(self.retention.first_ms)
@@ -376,7 +373,7 @@ class Node:
         self._stop_timers()
         for soon in (self._cursors_soon, self._receipts_soon, self._heads_soon):
             soon.cancel()
-        self._interpreter_wait.join()
+        self._probes.join()
         self.engine.stop()
         # No release any more: it would hand its answers to an engine that is gone.
         self.journal.close()
@@ -387,8 +384,7 @@ class Node:
         self.store.close()
 
     def _stop_timers(self) -> None:
-        self._lag.stop()
-        self._interpreter_wait.stop()
+        self._probes.stop()
         self.ticker.stop()
         for timer in (self._forget_timer, self._retention_timer):
             if timer is not None:

@@ -10,7 +10,38 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from hivewire.metrics import Histogram
+    from hivewire.metrics import Histogram, Metrics
+
+
+class Probes:
+    """All of them, for one node.
+
+    Args:
+        metrics: Where to count.
+        loop: The node's.
+        wait: See `InterpreterWait`.
+    """
+
+    def __init__(
+        self, metrics: Metrics, loop: asyncio.AbstractEventLoop, wait: Callable[[int], int]
+    ) -> None:
+        self._lag = LoopLag(metrics.loop_lag_seconds, loop)
+        self._wait = InterpreterWait(metrics.interpreter_wait_seconds, wait)
+
+    def start(self) -> None:
+        """Measure from now on."""
+        self._lag.start()
+        self._wait.start()
+
+    def stop(self) -> None:
+        """Measure no more."""
+        self._lag.stop()
+        self._wait.stop()
+
+    def join(self) -> None:
+        """Stop, and wait for the thread: none may want the interpreter when that ends."""
+        self.stop()
+        self._wait.join()
 
 
 class LoopLag:
@@ -67,7 +98,7 @@ class InterpreterWait:
         self._stopped.set()
 
     def join(self) -> None:
-        """Stop and wait for its end: no thread may want the interpreter when that ends."""
+        """Stop, and wait for the thread's end."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -63,9 +63,9 @@ class Backups:
 
 
 def source_of(store: Rocks, settings: Settings) -> Source:
-    """The parts of a node that are its data."""
-    path = settings.store.path
-    return Source(store, path, path / "media")
+    """The parts of a node that are its data; a bucket is not in it."""
+    path, media = settings.store.path, settings.media
+    return Source(store, path, None if media.s3_bucket else media.path or path / "media")
 
 
 def describe(to: Path, made: Record) -> str:

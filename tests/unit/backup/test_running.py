@@ -7,15 +7,16 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
-from hivewire.backup import Backups, Record, running
+import pytest
+
+from hivewire.backup import Backups, Record, running, source_of
+from hivewire.config import load
 
 from .lived import lived, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
 
 async def test_it_says_what_it_made_or_why_not(tmp_path: Path) -> None:
@@ -51,3 +52,14 @@ async def test_one_at_a_time_and_none_when_the_node_ends(
     await backups.stop()
     assert await first == (False, "called off")
     assert await backups.make(str(tmp_path / "three")) == (False, "the node ends")
+
+
+@pytest.mark.parametrize(
+    ("media", "folder"),
+    [({}, "/data/media"), ({"path": "/files"}, "/files"), ({"s3_bucket": "files"}, None)],
+)
+def test_uploads_are_taken_from_where_they_lie(media: dict[str, str], folder: str | None) -> None:
+    settings = load(None, store={"path": "/data"}, media=media)
+    found = source_of(None, settings)  # type: ignore[arg-type]
+    assert (None if found.media is None else str(found.media)) == folder
+    assert str(found.data) == "/data"
