@@ -22,7 +22,8 @@ from pydantic import SecretStr
 from hivewire import gateway
 from hivewire.api import Access, Api, Calls, Context, Polls
 from hivewire.api.media import store as store_media
-from hivewire.auth import KeyProblem, Verifier, link_secret, ticket_secret
+from hivewire.auth import KeyProblem, Keyring, Verifier, link_secret, ticket_secret
+from hivewire.auth.fetcher import PublishedKeys
 from hivewire.config.sections import Auth
 from hivewire.core.view import View
 from hivewire.delivery import Delivery, Owed
@@ -81,7 +82,8 @@ class Node:
         self.settings = settings
         self.application = application
         self.loop = asyncio.get_running_loop()
-        self.verifier = verifier_for(settings, application)
+        self.keys = PublishedKeys(settings, self.loop)
+        self.verifier = verifier_for(settings, application, self.keys.keyring)
         store = settings.store
         self.metrics, self.store, self.engine = founded(settings) if left is None else adopted(left)
         self.view = View(self.store, store.cache_users, store.cache_history, store.cache_unread)
@@ -158,7 +160,9 @@ class Node:
             verifier=self.verifier,
             rates=Rates(settings),
             metrics=self.metrics,
-            ticket_secret=ticket_secret(settings.auth, self.store.secret),
+            ticket_secret=ticket_secret(settings.auth, self.store.secret, settings.jwks.urls),
+            act=self._act,
+            fetch_keys=self.keys.fetch,
             limits=limits_of(settings),
             close_codes=gateway.CLOSE_CODES,
             heartbeat_range=gateway.HEARTBEAT_RANGE,
@@ -210,6 +214,7 @@ class Node:
         """Accept connections. Returns the addresses of edge and api, `HOST:PORT`."""
         if self.bridge is not None:
             await self.bridge.start()
+        self.keys.start()
         host, port = self.engine.listen()
         self.edge = f"{host}:{port}"
         self._begin()
@@ -374,6 +379,7 @@ class Node:
         for soon in (self._cursors_soon, self._receipts_soon, self._heads_soon):
             soon.cancel()
         self._probes.join()
+        await self.keys.stop()
         self.engine.stop()
         # No release any more: it would hand its answers to an engine that is gone.
         self.journal.close()
@@ -389,6 +395,10 @@ class Node:
         for timer in (self._forget_timer, self._retention_timer):
             if timer is not None:
                 timer.cancel()
+
+    def _act(self, work: Callable[[], None]) -> None:
+        if self._state != "stopped":
+            self.gateway.act(work)
 
     def _resume(self, caller: Caller) -> None:
         self.gateway.resume(caller)
@@ -470,10 +480,12 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def verifier_for(settings: Settings, application: App | None) -> Verifier:
+def verifier_for(
+    settings: Settings, application: App | None, keyring: Keyring | None = None
+) -> Verifier:
     """What checks tokens. Where the application does, no key is needed and none is known."""
     try:
-        return Verifier(settings.auth)
+        return Verifier(settings.auth, keyring)
     except KeyProblem:
         if application is None or application.authenticator is None:
             raise

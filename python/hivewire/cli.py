@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -139,11 +140,11 @@ def check_config(
 ) -> None:
     """Read the settings as `serve` would, and say what is wrong with them."""
     with problems():
-        from hivewire.auth import Verifier, weakness
+        from hivewire.auth import Verifier, keyring_of, weakness
 
         settings = read_settings(config)
         if not (dev and settings.auth.algorithm == "HS256"):
-            Verifier(settings.auth)
+            Verifier(settings.auth, keyring_of(settings, time.monotonic))
         warning = weakness(settings.auth) if settings.auth.secret else None
         if warning:
             typer.echo(f"warning: {warning}", err=True)

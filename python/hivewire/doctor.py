@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from hivewire.auth import KeyProblem, Verifier, read_dev_secret, weakness
+from hivewire.auth import KeyProblem, Verifier, keyring_of, read_dev_secret, weakness
 from hivewire.config import parse_address
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def key(settings: Settings) -> Iterator[Finding]:
     """Tokens can be checked."""
     auth = settings.auth
     try:
-        Verifier(auth)
+        Verifier(auth, keyring_of(settings, time.monotonic))
     except KeyProblem as error:
         if auth.secret is None and auth.algorithm == "HS256":
             kept = read_dev_secret(settings.store.path) is not None
@@ -97,7 +97,8 @@ def key(settings: Settings) -> Iterator[Finding]:
     if warning:
         yield Finding("warning", "auth", warning)
     else:
-        yield Finding("ok", "auth", f"key for {auth.algorithm}")
+        origin = " from " + ", ".join(settings.jwks.urls) if settings.jwks.urls else ""
+        yield Finding("ok", "auth", f"key for {auth.algorithm}{origin}")
 
 
 def file_tables(settings: Settings) -> Iterator[Finding]:

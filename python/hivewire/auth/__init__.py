@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from hivewire.auth.identity import Identity, Refused
+from hivewire.auth.keyring import Keyring, KeyWanted, keyring_of
+from hivewire.auth.revocations import Revocations
 from hivewire.auth.secrets import (
     dev_secret,
     dev_settings,
@@ -18,12 +20,16 @@ __all__ = [
     "TICKET_SECONDS",
     "Identity",
     "KeyProblem",
+    "KeyWanted",
+    "Keyring",
     "Refused",
+    "Revocations",
     "Ticket",
     "Verifier",
     "check_ticket",
     "dev_secret",
     "dev_settings",
+    "keyring_of",
     "link_secret",
     "mint_ticket",
     "mint_token",

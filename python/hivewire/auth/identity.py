@@ -27,11 +27,14 @@ class Identity(NamedTuple):
         user: `sub`, a well-formed id.
         device: the only device that may use the token, or None for any.
         expires: `exp`, in Unix seconds.
+        issued: when this was said, in ms since the Unix epoch: `iat`, or when somebody else vouched
+            for it; 0 where nobody knows. What is older than a revocation does not count.
     """
 
     user: str
     device: str | None
     expires: int
+    issued: int = 0
 
 
 def is_id(value: object) -> bool:
@@ -47,13 +50,17 @@ def identify(claims: dict[str, Any], now: int, leeway: int) -> Identity:
     expires = whole_seconds(claims.get("exp"))
     if not now - leeway < expires < _MAX_EXPIRES:
         raise Refused
-    for begin in ("nbf", "iat"):
-        if begin in claims and whole_seconds(claims[begin]) > now + leeway:
+    issued = 0
+    if "nbf" in claims and whole_seconds(claims["nbf"]) > now + leeway:
+        raise Refused
+    if "iat" in claims:
+        issued = whole_seconds(claims["iat"])
+        if issued > now + leeway:
             raise Refused
     user, device = claims.get("sub"), claims.get("device")
     if not is_id(user) or not (device is None or is_id(device)):
         raise Refused
-    return Identity(str(user), device, expires)
+    return Identity(str(user), device, expires, issued * 1000)
 
 
 def whole_seconds(value: object) -> int:

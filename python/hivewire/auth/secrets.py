@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 DEV_SECRET_FILE: Final = "dev-secret"  # noqa: S105 - a file's name
 
 
-def ticket_secret(auth: Auth, node_secret: bytes) -> bytes:
+def ticket_secret(auth: Auth, node_secret: bytes, key_urls: tuple[str, ...] = ()) -> bytes:
     """The key that signs tickets, 32 bytes.
 
     It hangs on the node's own secret and on the key that tokens are checked with: whoever changes
-    that key after a leak has refused the old tickets as well.
+    that key after a leak has refused the old tickets as well. Of published keys it hangs on where
+    they are: these change all the time.
     """
     secret = auth.secret.get_secret_value() if auth.secret else ""
-    binding = "\0".join(("hivewire ticket 1", auth.algorithm, secret, auth.public_key or ""))
+    fields = ("hivewire ticket 1", auth.algorithm, secret, auth.public_key or "", *key_urls)
+    binding = "\0".join(fields)
     return hmac.digest(node_secret, binding.encode(), "sha256")
 
 

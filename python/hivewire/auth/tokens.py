@@ -1,8 +1,8 @@
-"""JSON Web Tokens (RFC 7519): one algorithm, one key, both from the settings.
+"""JSON Web Tokens (RFC 7519): one algorithm, and keys that the settings name.
 
 `Verifier.verify` first tries the fast path for HS256 (`hs256.py`), which only ever accepts; what it
-does not accept is judged by PyJWT. Nothing in a token's header chooses a key or a place to get one:
-`jku`, `x5u`, `jwk` and `x5c` are refused, `kid` must be the configured one.
+does not accept is judged by PyJWT. Nothing in a token's header says where to get a key: `jku`,
+`x5u`, `jwk` and `x5c` are refused, `kid` must be the configured one or one of the issuer's.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from jwt.warnings import InsecureKeyLengthWarning
 
 from hivewire.auth.hs256 import FastPath
 from hivewire.auth.identity import Identity, Refused, identify
+from hivewire.auth.revocations import Revocations
 
 if TYPE_CHECKING:
+    from hivewire.auth.keyring import Keyring
     from hivewire.config.sections import Auth
 
 SECRET_BYTES: Final = 32
@@ -31,6 +33,7 @@ OPTIONS: Final[Any] = {
     "verify_nbf": False,
     "verify_iat": False,
 }
+UNCHECKED: Final[Any] = {"verify_signature": False}
 
 
 class KeyProblem(Exception):
@@ -42,50 +45,81 @@ class Verifier:
 
     Args:
         auth: the section `auth` of the settings.
+        keyring: the keys that issuers publish, where the settings name some.
 
     Raises:
         KeyProblem: no key for the algorithm, or one that cannot be used.
     """
 
-    def __init__(self, auth: Auth) -> None:
+    def __init__(self, auth: Auth, keyring: Keyring | None = None) -> None:
+        self.revocations = Revocations()
         self._auth = auth
         self._leeway = auth.leeway // 1000
-        self._key: Any = load_key(auth)
+        self._keyring = keyring
+        self._key: Any = load_key(auth) if keyring is None else None
         self._fast: FastPath | None = None
         if auth.algorithm == "HS256":
             self._fast = FastPath(self._key, auth.issuer, auth.audience, auth.key_id)
 
     def verify(self, token: str, now: int) -> Identity:
-        """Who `token` is for; `now` in Unix seconds. Raises Refused."""
+        """Who `token` is for; `now` in Unix seconds.
+
+        Raises:
+            Refused: It does not count.
+            KeyWanted: Its key must be fetched first (`KeyFetcher.fetch`); then ask again.
+        """
         if len(token) > self._auth.token_bytes:
             raise Refused
-        if self._fast is not None:
-            claims = self._fast.claims(token)
-            if claims is not None:
-                return identify(claims, now, self._leeway)
-        return identify(self._judge(token), now, self._leeway)
+        claims = None if self._fast is None else self._fast.claims(token)
+        if claims is None:
+            claims = self._judge(token)
+        identity = identify(claims, now, self._leeway)
+        if self.revocations.refuses(identity):
+            raise Refused
+        return identity
 
     def _judge(self, token: str) -> dict[str, Any]:
-        """The claims of `token` by PyJWT's verdict. Raises Refused."""
+        """The claims of `token` by PyJWT's verdict. Raises Refused or KeyWanted."""
+        if self._keyring is None:
+            return self._check(token, self._key, self._auth.issuer)
+        # Nothing of this is believed yet: it says which of the known keys is to be tried.
+        unchecked = _decode(token, options=UNCHECKED)
+        if unchecked["header"].get("alg") != self._auth.algorithm:
+            raise Refused
+        source = self._keyring.source_of(unchecked["payload"].get("iss"))
+        kid = unchecked["header"].get("kid")
+        key = self._keyring.find(source, kid)
+        return self._check(token, key, source.issuer or self._auth.issuer)
+
+    def _check(self, token: str, key: Any, issuer: str | None) -> dict[str, Any]:  # noqa: ANN401 - each algorithm has its own class of key
+        """The claims of `token` if this key has signed it. Raises Refused."""
         auth = self._auth
-        try:
-            with warnings.catch_warnings():
-                # A short key is told once at the start (`weakness`), not with each token.
-                warnings.simplefilter("ignore", InsecureKeyLengthWarning)
-                decoded: dict[str, Any] = jwt.decode_complete(
-                    token,
-                    self._key,
-                    algorithms=[auth.algorithm],
-                    options=OPTIONS,
-                    audience=auth.audience,
-                    issuer=auth.issuer,
-                )
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-            raise Refused from None
+        decoded = _decode(
+            token,
+            key,
+            algorithms=[auth.algorithm],
+            options=OPTIONS,
+            audience=auth.audience,
+            issuer=issuer,
+        )
         header = decoded["header"]
-        if not KEY_HEADERS.isdisjoint(header) or header.get("kid", auth.key_id) != auth.key_id:
+        if not KEY_HEADERS.isdisjoint(header):
+            raise Refused
+        names_key = self._keyring is None or auth.key_id is not None
+        if names_key and header.get("kid", auth.key_id) != auth.key_id:
             raise Refused
         return decoded["payload"]
+
+
+def _decode(token: str, *arguments: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - PyJWT's
+    """What PyJWT reads in a token, `header` and `payload`. Raises Refused."""
+    try:
+        with warnings.catch_warnings():
+            # A short key is told once at the start (`weakness`), not with each token.
+            warnings.simplefilter("ignore", InsecureKeyLengthWarning)
+            return jwt.decode_complete(token, *arguments, **options)
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise Refused from None
 
 
 def load_key(auth: Auth) -> Any:  # noqa: ANN401 - each algorithm has its own class of key

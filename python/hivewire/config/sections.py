@@ -138,6 +138,20 @@ class Auth(Section):
         less="Hosts with a clock that is off are refused.",
         le=600_000,
     )
+    revocations: int = setting(
+        100_000,
+        "Users whose older tokens were revoked and may not have expired yet; one more is refused.",
+        more="Memory, about 200 bytes each.",
+        less="Nobody can be sent away for good while so many are.",
+        ge=1,
+    )
+    revocations_kept: Duration = setting(
+        "31d",
+        "How long a revocation is remembered: longer than any of your tokens lives.",
+        more="Memory and disk, about 200 bytes a user.",
+        less="A token that lives longer than this counts again.",
+        ge=60_000,
+    )
     token_bytes: Size = setting(
         "4KiB",
         "A longer token is refused unread.",

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hivewire.config import admission as admission_section
 from hivewire.config import api as api_section
 from hivewire.config import hooks as hooks_section
+from hivewire.config import jwks as jwks_section
 from hivewire.config import media as media_section
 from hivewire.config import presence as presence_section
 from hivewire.config import push as push_section
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     edge: sections.Edge = sections.Edge()
     api: api_section.Api = api_section.Api()
     auth: sections.Auth = sections.Auth()
+    jwks: jwks_section.Jwks = jwks_section.Jwks()
     limits: sections.Limits = sections.Limits()
     admission: admission_section.Admission = admission_section.Admission()
     memory: admission_section.Ceiling = admission_section.Ceiling()
@@ -163,7 +165,8 @@ def refuse_unsafe(settings: Settings) -> None:
             )
     if (settings.edge.tls_cert is None) != (settings.edge.tls_key is None):
         problems.append("edge.tls_cert, edge.tls_key: one goes with the other")
-    limits = settings.limits
+    auth, limits = settings.auth, settings.limits
+    problems += jwks_section.problems_of(settings.jwks, auth.algorithm, auth.public_key)
     if limits.outbox_soft > limits.outbox_hard:
         problems.append("limits.outbox_soft: above limits.outbox_hard")
     if limits.page_bytes + limits.message_bytes > limits.server_message_bytes:

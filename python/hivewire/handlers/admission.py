@@ -1,28 +1,33 @@
-"""Who may come in, and until when; the application's word on it: `authenticate`, `on_connect`.
+"""Who may come in, and until when: tokens; the application's `authenticate` and `on_connect`.
 
-Both hooks hold the connection's next command until the hook is settled. What they refuse, or do not
-answer in time, ends the connection; nobody else notices.
+Both hooks, and a fetch of keys, hold the connection's next command until they are settled. What
+they refuse, or do not answer in time, ends the connection; nobody else notices.
 """
 
 from __future__ import annotations
 
+import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
-from hivewire.auth import Refused
+from hivewire.auth import KeyWanted, Refused
+from hivewire.core.entries import Rejection
 from hivewire.handlers.errors import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hivewire.auth import Identity
-    from hivewire.core.entries import Rejection
     from hivewire.delivery import Caller
     from hivewire.handlers.services import Services
     from hivewire.hooks.bridge import Bridge
     from hivewire.hooks.runner import Outcome
     from hivewire.hooks.values import Credentials, Session
 
-COME_BACK = "the application could not answer"
+COME_BACK = "nobody could say: come back"
+NO_KEYS = Rejection(
+    "unavailable", "the keys of the issuer cannot be fetched", retryable=True, retry_after_ms=5_000
+)
 LAST_SECOND = 0xFFFF_FFFF
 """The engine counts seconds in 32 bits, until 2106; a token that lives longer is asked for then."""
 
@@ -38,6 +43,7 @@ def authenticate(
 
     A rejection is for want of an answer, and not the client's fault.
     """
+    asked_at = services.now_ms
 
     def settled(outcome: Outcome) -> None:
         caller.busy = False
@@ -45,13 +51,64 @@ def authenticate(
             then(outcome.rejection)
         else:
             identity: Identity | None = outcome.value
-            expired = identity is None or identity.expires * 1000 <= services.now_ms
-            then(None if expired else identity)
+            if identity is None or identity.expires * 1000 <= services.now_ms:
+                then(None)
+            else:
+                # The application knows what it has revoked; the node, what was revoked since.
+                then(identity._replace(issued=asked_at))
         if not caller.busy:
             services.resume(caller)
 
     caller.busy = True
     bridge.authenticate(credentials, services.now_ms // 1000, settled)
+
+
+def verify(
+    token: str,
+    caller: Caller,
+    services: Services,
+    then: Callable[[Identity | Rejection | None], None],
+) -> None:
+    """Judge a token by the settings' keys; `then` gets the verdict: None is nobody.
+
+    If its key must be fetched first, only this connection waits.
+    """
+    try:
+        identity = services.verifier.verify(token, services.now_ms // 1000)
+    except Refused:
+        then(None)
+    except KeyWanted as wanted:
+        wait_for_key(wanted, token, caller, services, then)
+    else:
+        then(identity)
+
+
+def wait_for_key(
+    wanted: KeyWanted,
+    token: str,
+    caller: Caller,
+    services: Services,
+    then: Callable[[Identity | Rejection | None], None],
+) -> None:
+    """Go on with a token when the keys of its issuer are there, or cannot be had."""
+
+    def settled(found: bool) -> None:  # noqa: FBT001 - a callback's only word
+        services.act(partial(go_on, found=found))
+
+    def go_on(*, found: bool) -> None:
+        caller.busy = False
+        verdict: Identity | Rejection | None = None
+        if found:
+            with contextlib.suppress(Refused, KeyWanted):
+                verdict = services.verifier.verify(token, services.now_ms // 1000)
+        else:
+            verdict = NO_KEYS
+        then(verdict)
+        if not caller.busy:
+            services.resume(caller)
+
+    caller.busy = True
+    services.fetch_keys(wanted.source, settled)
 
 
 def shut(word: Rejection | None, command_id: int, caller: Caller, services: Services) -> None:

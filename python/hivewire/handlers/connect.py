@@ -38,21 +38,24 @@ def handle(command: Connect, caller: Caller, services: Services) -> None:
         refuse(CONNECTED_ALREADY, command.id, "connect", caller, services)
         return
     token, hooks = caller.token or command.token, services.hooks
+    then = partial(judge, command, caller, services)
     if hooks is not None and hooks.authenticates and token is not None:
         credentials = Credentials(token, command.device)
-        admission.authenticate(
-            hooks, credentials, caller, services, partial(judge, command, caller, services)
-        )
-        return
-    identity = identify(command, caller, services)
-    if identity is not None:
-        enter(identity, command, caller, services)
+        admission.authenticate(hooks, credentials, caller, services, then)
+    elif token is not None:
+        admission.verify(token, caller, services, then)
+    elif command.ticket is not None:
+        come_back(command.ticket, command, caller, services)
+    else:
+        refuse(NO_TOKEN, command.id, "connect", caller, services)
+        delivery, codes = services.delivery, services.close_codes
+        delivery.close(caller, codes["BAD_TOKEN"], Refused.TEXT)
 
 
 def judge(
     command: Connect, caller: Caller, services: Services, word: Identity | Rejection | None
 ) -> None:
-    """Go on with what the application said of a token."""
+    """Go on with what became of a token."""
     if isinstance(word, Identity):
         enter(word, command, caller, services)
     else:
@@ -109,27 +112,16 @@ def begin(
     services.delivery.when_durable(partial(in_pieces, answer, services))
 
 
-def identify(command: Connect, caller: Caller, services: Services) -> Identity | None:
-    """Whose connection this is; None when it has been refused and is being closed."""
-    codes, delivery = services.close_codes, services.delivery
-    now = services.now_ms // 1000
-    token = caller.token or command.token
+def come_back(ticket: str, command: Connect, caller: Caller, services: Services) -> None:
+    """Let in who shows a ticket of this node; else he is to come with a token."""
+    revocations, now_ms = services.verifier.revocations, services.now_ms
     try:
-        if token is not None:
-            return services.verifier.verify(token, now)
-        if command.ticket is not None:
-            ticket = check_ticket(services.ticket_secret, command.ticket, now)
-            return Identity(ticket.user, ticket.device, ticket.expires)
-    except Refused as refused:
+        found = check_ticket(services.ticket_secret, ticket, now_ms // 1000, revocations)
+    except Refused:
         services.metrics.commands["connect", "unauthorized"] += 1
-        if token is None:
-            delivery.close(caller, codes["EXPIRED"], STALE_TICKET)
-        else:
-            delivery.close(caller, codes["BAD_TOKEN"], str(refused))
-        return None
-    refuse(NO_TOKEN, command.id, "connect", caller, services)
-    delivery.close(caller, codes["BAD_TOKEN"], Refused.TEXT)
-    return None
+        services.delivery.close(caller, services.close_codes["EXPIRED"], STALE_TICKET)
+        return
+    enter(Identity(found.user, found.device, found.expires, now_ms), command, caller, services)
 
 
 def admit(
@@ -141,6 +133,10 @@ def admit(
         by_ticket = caller.token is None and command.token is None
         code = codes["EXPIRED"] if by_ticket else codes["FORBIDDEN"]
         delivery.close(caller, code, "bound to another device")
+        return False
+    if services.verifier.revocations.refuses(identity):
+        # It counted when it was looked at, and was revoked while something was waited for.
+        delivery.close(caller, codes["BAD_TOKEN"], Refused.TEXT)
         return False
     user = identity.user
     # Those count too that the engine does not know yet: a hundred may come in one turn.

@@ -136,4 +136,5 @@ def ticket_for(accepted: Accepted, services: Services) -> str:
     """What the device may come back with instead of its token."""
     identity, now = accepted.identity, services.now_ms // 1000
     secret = services.ticket_secret
-    return mint_ticket(secret, identity.user, accepted.device, identity.expires, now)
+    since = services.verifier.revocations.since(identity.user)
+    return mint_ticket(secret, identity.user, accepted.device, identity.expires, now, since)

@@ -27,18 +27,12 @@ def handle(command: Refresh, caller: Caller, services: Services) -> None:
     if user is None or device is None:
         refuse(NOT_CONNECTED, command.id, "refresh", caller, services)
         return
-    hooks = services.hooks
+    hooks, then = services.hooks, partial(judge, command, caller, services)
     if hooks is not None and hooks.authenticates:
         credentials = Credentials(command.token, device)
-        admission.authenticate(
-            hooks, credentials, caller, services, partial(judge, command, caller, services)
-        )
-        return
-    try:
-        identity = services.verifier.verify(command.token, services.now_ms // 1000)
-    except Refused:
-        identity = None
-    judge(command, caller, services, identity)
+        admission.authenticate(hooks, credentials, caller, services, then)
+    else:
+        admission.verify(command.token, caller, services, then)
 
 
 def judge(
@@ -57,12 +51,12 @@ def renew(identity: Identity, command: Refresh, caller: Caller, services: Servic
     if identity.user != user or identity.device not in (None, device):
         refuse(ANOTHER, command.id, "refresh", caller, services)
         return
-    expires = identity.expires
+    expires, since = identity.expires, services.verifier.revocations.since(user)
     answer = {
         "op": "ok",
         "id": command.id,
         "token_expires": expires * 1000,
-        "ticket": mint_ticket(services.ticket_secret, user, device, expires, now),
+        "ticket": mint_ticket(services.ticket_secret, user, device, expires, now, since),
     }
     until, delivery = admission.stays_until(expires, services), services.delivery
     services.metrics.commands["refresh", "ok"] += 1

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hivewire.auth import Verifier
+    from hivewire.auth.keyring import Source
     from hivewire.config import Settings
     from hivewire.core.view import View
     from hivewire.delivery import Caller, Delivery
@@ -48,6 +49,12 @@ class Services:
     """Sees to it that moved cursors are written within `store.cursor_delay`."""
     later: Callable[[Callable[[], None]], None] = lambda work: work()
     """Runs a piece of a long work when everybody else has had a turn and all is durable again."""
+    act: Callable[[Callable[[], None]], None] = lambda work: work()
+    """Does something between two turns, and lets out what came of it."""
+    fetch_keys: Callable[[Source, Callable[[bool], None]], None] = lambda _, settled: settled(
+        False  # noqa: FBT003 - a callback's only word: nothing was fetched
+    )
+    """Fetches the keys of an issuer, and tells whether that brought any."""
     now_ms: int = 0
     """The wall clock at the beginning of this turn."""
     hooks: Bridge | None = None
