@@ -25,6 +25,7 @@ from hivewire.api.media import store as store_media
 from hivewire.auth import KeyProblem, Keyring, Verifier, link_secret, ticket_secret
 from hivewire.auth.fetcher import PublishedKeys
 from hivewire.config.sections import Auth
+from hivewire.core.access import load_revocations
 from hivewire.core.view import View
 from hivewire.delivery import Delivery, Owed
 from hivewire.delivery.heads import GATHER_MS as HEADS_MS
@@ -104,6 +105,7 @@ class Node:
             jitter=random.random,
         )
         self._in_turn = InTurn(self.loop.call_soon, self._run_when_durable)
+        self._load_revocations()
         self.services = self._services()
         self.gateway = Gateway(self.engine, self.services, self.journal, self.loop)
         secret = link_secret(settings.auth, self.store.secret)
@@ -150,6 +152,10 @@ class Node:
             receipts_soon=self._receipts_soon,
             heads_soon=self._heads_soon,
         )
+
+    def _load_revocations(self) -> None:
+        before = time.time_ns() // 1_000_000 - self.settings.auth.revocations_kept
+        load_revocations(self.store, self.verifier.revocations, before)
 
     def _services(self) -> Services:
         settings = self.settings
@@ -214,7 +220,6 @@ class Node:
         """Accept connections. Returns the addresses of edge and api, `HOST:PORT`."""
         if self.bridge is not None:
             await self.bridge.start()
-        self.keys.start()
         host, port = self.engine.listen()
         self.edge = f"{host}:{port}"
         self._begin()
@@ -230,6 +235,7 @@ class Node:
         self.metrics.polls = lambda: self.polls.open
         self.metrics.history = self.view.tails.figures
         self.metrics.presence = self.ticker.presence.figures
+        self.keys.start()
         self.metrics.media = self.media.figures
         self.gateway.start()
         self._probes.start()
@@ -266,6 +272,7 @@ class Node:
         if self.push is not None:
             # What is under way is in the outbox still, and done again.
             await self.push.stop()
+        await self.keys.stop()
         hush()
         await self.media.stop()
         self.delivery.put_gathered()
@@ -285,6 +292,7 @@ class Node:
             standing=succession.hand_over(self.ticker.presence),
             unfinished=None if bridge is None else bridge.hand_over(),
             retention=self.retention.place,
+            keys=self.keys.hand_over(),
         )
 
     def _is_at_rest(self) -> bool:
@@ -303,6 +311,7 @@ class Node:
         self.delivery.msgpack_sessions = left.msgpack_sessions
         succession.take_over(self.ticker.presence, left.standing, monotonic_ms())
         self.retention.place = left.retention
+        self.keys.take_over(left.keys)
 
     async def take_over(self, left: Handover) -> None:
         """Go on where another node has come to rest: this one was made with what it left."""

@@ -37,3 +37,5 @@ class Handover(NamedTuple):
     """For `Bridge.take_over`; None without an application."""
     retention: Any
     """For `Retention.place`."""
+    keys: Any
+    """For `PublishedKeys.take_over`."""

@@ -33,8 +33,10 @@ ROWS = {
     "C2": "heartbeats: only when idle, dead after two missed, with the head",
     "C3": "presence: online, away, offline, last seen; no storm from a flapping device",
     "C5": "long polling without a WebSocket; rtm.send and rtm.receive",
+    "C7": "TLS; tokens of published keys that rotate; origin check",
     "C8": "discover: where a user should connect",
     "P5": "application hooks in Python",
+    "P8": "end-to-end encryption: opaque bodies, keys per device",
 }
 """The rows that a client on the wire can see today."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from hivewire.api.errors import ApiError
-from hivewire.auth import Identity, Refused
+from hivewire.auth import Identity, KeyWanted, Refused
+from hivewire.handlers.admission import NO_KEYS
 from hivewire.hooks.values import Credentials
 
 if TYPE_CHECKING:
@@ -48,19 +50,30 @@ class Access:
         try:
             if hooks is not None and hooks.authenticates:
                 return await self._ask(hooks, token, now)
-            return self._services.verifier.verify(token, now)
+            return await self._verify(token, now)
         except Refused as refused:
             raise ApiError("unauthorized", str(refused)) from None
+
+    async def _verify(self, token: str, now: int) -> Identity:
+        """Judge a token by the settings' keys. Raises Refused, or ApiError if there are none."""
+        verify = self._services.verifier.verify
+        try:
+            return verify(token, now)
+        except KeyWanted as wanted:
+            found: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self._services.fetch_keys(wanted.source, partial(_settle, found))
+        if not await found:
+            raise ApiError.of(NO_KEYS)
+        try:
+            return verify(token, now)
+        except KeyWanted:
+            raise Refused from None
 
     async def _ask(self, hooks: Bridge, token: str, now: int) -> Identity:
         """Ask the application who that is. Raises Refused, or ApiError if it has no answer."""
         settled: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
-        def settle(outcome: Outcome) -> None:
-            if not settled.done():
-                settled.set_result(outcome)
-
-        hooks.authenticate(Credentials(token, None), now, settle)
+        hooks.authenticate(Credentials(token, None), now, partial(_settle, settled))
         outcome = await settled
         if outcome.rejection is not None and not outcome.refused:
             raise ApiError.of(outcome.rejection)
@@ -74,6 +87,12 @@ class Access:
         shown = headers.get("x-api-key", "").encode()
         if self._key is None or not hmac.compare_digest(shown, self._key):
             raise ApiError("unauthorized", "the API key was refused")
+
+
+def _settle(future: asyncio.Future[Any], value: object) -> None:
+    """Whoever waited may have gone."""
+    if not future.done():
+        future.set_result(value)
 
 
 def device_of(identity: Identity, wanted: str | None) -> str:

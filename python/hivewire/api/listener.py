@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from hivewire.api import health, media, openapi, rtm, server, server_groups, timeline
+from hivewire.api import health, media, openapi, revoke, rtm, server, server_groups, timeline
 from hivewire.api.endpoint import route
 from hivewire.api.errors import explain
 from hivewire.api.line import line_class
@@ -93,6 +93,7 @@ def endpoints(context: Context) -> list[Endpoint]:
         *timeline.endpoints(context),
         *server.endpoints(context),
         *server_groups.endpoints(context),
+        *revoke.endpoints(context),
         *health.endpoints(context),
     ]
     return [*served, *openapi.endpoints(served)]

@@ -117,6 +117,11 @@ class Polls:
             elif kind in (event, publish):
                 self._ring(op[1])
 
+    def end_of(self, user: str) -> None:
+        """A user may hear nothing more: his polls wait no longer."""
+        for poll in self._by_user.get(user, {}).values():
+            poll.end()
+
     def end(self) -> None:
         """The node goes down: nobody waits any more."""
         self._ended = True

@@ -301,7 +301,9 @@ async def tokens(context: Context, asked: Asked) -> Token:
         value = getattr(wanted, name)
         if value is not None:
             named(value, name)
-    now_s = context.clock_ms() // 1000
+    # Not before a revocation of this very second, after which it would not count.
+    since = context.services.verifier.revocations.since(wanted.user)
+    now_s = max(context.clock_ms() // 1000, -(-since // 1000))
     auth = context.settings.auth
     try:
         token = mint_token(auth, wanted.user, wanted.device, ttl=wanted.ttl, now=now_s)

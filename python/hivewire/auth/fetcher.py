@@ -63,9 +63,18 @@ class PublishedKeys:
             self._fetcher.fetch(source, settled)
 
     async def stop(self) -> None:
-        """Fetch nothing more."""
+        """Fetch nothing more; who waits is told that there is nothing, and comes back."""
         if self._fetcher is not None:
             await self._fetcher.stop()
+
+    def hand_over(self) -> list[tuple[str, Any]]:
+        """What another node over the same engine may go on with."""
+        return [] if self.keyring is None else self.keyring.hand_over()
+
+    def take_over(self, left: list[tuple[str, Any]]) -> None:
+        """Go on with what the node before knew, as far as the settings still name it."""
+        if self.keyring is not None:
+            self.keyring.take_over(left)
 
 
 class KeyFetcher:
@@ -95,14 +104,16 @@ class KeyFetcher:
             self._begin(source)
 
     async def stop(self) -> None:
-        """Fetch nothing more; who waits is told nothing."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._waiting.clear()
+        """Fetch nothing more; who waits is told that there is nothing."""
         tasks = [*self._tasks.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # Also of those for whose time nobody has come yet.
+        for timer in self._timers.values():
+            timer.cancel()
+        for source in [*self._waiting]:
+            self._settle(source, found=False)
 
     def fetch(self, source: Source, settled: Settled) -> None:
         """Fetch the keys of a source, or wait for who does; `settled` is told if there are any.
@@ -147,8 +158,11 @@ class KeyFetcher:
             found = True
         finally:
             del self._tasks[source]
-            for settled in self._waiting.pop(source, []):
-                settled(found)
+            self._settle(source, found=found)
+
+    def _settle(self, source: Source, *, found: bool) -> None:
+        for settled in self._waiting.pop(source, []):
+            settled(found)
 
     async def _read(self, source: Source) -> tuple[dict[str, Any], float | None]:
         """The keys that a source has now."""

@@ -107,6 +107,22 @@ class Keyring:
         """A fetch brought nothing; what was there stays, as long as it counts."""
         source.tried_at = self._clock()
 
+    def hand_over(self) -> list[tuple[str, Any]]:
+        """What is known of each source, by its URL. The clock must be the same later on."""
+        return [
+            (f"{self.algorithm} {source.url}", (source.keys, source.fetched_at, source.max_age))
+            for source in self.sources
+            if source.fetched_at is not None
+        ]
+
+    def take_over(self, left: Sequence[tuple[str, Any]]) -> None:
+        """Know what another keyring knew of the same sources."""
+        known = dict(left)
+        for source in self.sources:
+            found = known.get(f"{self.algorithm} {source.url}")
+            if found is not None:
+                source.keys, source.fetched_at, source.max_age = found
+
 
 def keyring_of(settings: Settings, clock: Callable[[], float]) -> Keyring | None:
     """An empty keyring for the sources that the settings name; None where they name none."""

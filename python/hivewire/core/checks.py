@@ -14,6 +14,7 @@ from hivewire.core import commands as c
 from hivewire.core.commands import CommandError, Send
 from hivewire.core.limits import (
     DATA_BYTES,
+    DEVICE_KEYS_BYTES,
     DEVICE_TOKEN_BYTES,
     EMOJI_BYTES,
     ENDPOINT_BYTES,
@@ -163,6 +164,13 @@ def _base64url(size: int) -> Callable[[str], str | None]:
     return problem
 
 
+def _device_keys(value: dict[str, Any]) -> str | None:
+    problem = problem_in(value)
+    if problem is None and len(_data_json.encode(value)) > DEVICE_KEYS_BYTES:
+        problem = f"is larger than {DEVICE_KEYS_BYTES} bytes"
+    return problem
+
+
 _members = _users(MEMBERS_A_COMMAND)
 _watched = _users(WATCHED_USERS)
 _PLACED: Final = (("conv", _conv), ("key", _key))
@@ -186,6 +194,8 @@ _FIELDS: Final[dict[type, tuple[tuple[str, Callable[[Any], str | None]], ...]]] 
     c.Block: (("user", _name),),
     c.Unblock: (("user", _name),),
     c.Outcome: (("key", _key),),
+    c.KeysPut: (("device", _name), ("keys", _device_keys)),
+    c.KeysGet: (("user", _name),),
     c.Watch: (("users", _watched),),
     c.Unwatch: (("users", _watched),),
     c.PushRegister: (

@@ -250,6 +250,21 @@ class Unblock(Struct, tag_field="op", tag="unblock", gc=False):
     user: str
 
 
+class KeysPut(Struct, tag_field="op", tag="keys.put", gc=False):
+    """The public keys of this device; an empty object takes those of any own device away."""
+
+    id: CommandId
+    keys: dict[str, Any]
+    device: str | None = None
+
+
+class KeysGet(Struct, tag_field="op", tag="keys.get", gc=False):
+    """The public keys of all devices of a user."""
+
+    id: CommandId
+    user: str
+
+
 class Outcome(Struct, tag_field="op", tag="outcome", gc=False):
     """What became of the command with this key, and who has it?"""
 
@@ -332,6 +347,8 @@ Command = (
     | Unblock
     | PushRegister
     | PushUnregister
+    | KeysPut
+    | KeysGet
 )
 
 
@@ -351,7 +368,7 @@ OPS: Final = frozenset(
         *("edit", "recall", "react", "read", "typing", "conversations", "history", "open", "close"),
         *("group.create", "group.add", "group.remove", "group.update", "group.leave"),
         *("group.info", "group.members", "block", "unblock", "outcome"),
-        *("watch", "unwatch", "status", "push.register", "push.unregister"),
+        *("watch", "unwatch", "status", "push.register", "push.unregister", "keys.put", "keys.get"),
     }
 )
 """Every verb there is."""

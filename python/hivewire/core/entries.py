@@ -197,6 +197,24 @@ class ForgetEntry(Struct, gc=False, tag="forget"):
     device: str
 
 
+class RevokeEntry(Struct, gc=False, tag="revoke"):
+    """What was issued to a user before `since` (ms since the Unix epoch) counts no more."""
+
+    user: str
+    since: int
+    expired: tuple[str, ...] = ()
+    """Users of whom this need not be remembered any longer."""
+
+
+class KeysEntry(Struct, gc=False, tag="keys"):
+    """The public keys of a device; an empty object: it has none any more."""
+
+    user: str
+    device: str
+    keys: dict[str, Any]
+    ts: int
+
+
 class PresenceEntry(Struct, gc=False, tag="presence"):
     """A user is there no more, for all others to know."""
 

@@ -50,6 +50,10 @@ LISTED_REACTIONS = 100
 """Users listed for an emoji; `reaction_counts` has all."""
 LISTED_REACTIONS_IN_ALL = 1_000
 """Users listed for all emojis of one message together: a listing must fit into one message."""
+DEVICE_KEYS_BYTES = 8 * 1024
+"""Bytes of the `keys` of one device, encoded as compact JSON."""
+DEVICES_WITH_KEYS = 32
+"""Devices of one user that have keys: all of them fit into one answer."""
 EDITS_A_MESSAGE = 1_000
 """Edits of one message: a recall takes the text out of every one of them."""
 MEDIA_A_MESSAGE = 64

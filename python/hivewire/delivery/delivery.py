@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hivewire import chaos
 from hivewire.core import events, gathered
+from hivewire.core.access import apply_keys, apply_revoke, forget_keys
 from hivewire.core.apply import apply_block, apply_device, apply_send, apply_trim
 from hivewire.core.apply_change import apply_change
 from hivewire.core.apply_push import apply_outbox, apply_register, apply_unregister
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
         DeviceEntry,
         Duplicate,
         ForgetEntry,
+        KeysEntry,
         MarkEntry,
         MediaEntry,
         MediaGoneEntry,
         OutboxEntry,
         PresenceEntry,
         RegisterEntry,
+        RevokeEntry,
         TrimEntry,
     )
     from hivewire.core.view import View
@@ -327,6 +330,18 @@ class Delivery:
         group.payload.pending.append(apply_block(entry, self.view, group.batch))
         group.count += 1
 
+    def revoke(self, entry: RevokeEntry) -> None:
+        """Write a revocation."""
+        group = self.journal.rotate_if_full()
+        apply_revoke(entry, self.view.store, group.batch)
+        group.count += 1
+
+    def device_keys(self, entry: KeysEntry) -> None:
+        """Apply the public keys of a device, or their end."""
+        group = self.journal.rotate_if_full()
+        group.payload.pending.append(apply_keys(entry, self.view, group.batch))
+        group.count += 1
+
     def seen(self, entries: Iterable[PresenceEntry]) -> None:
         """Write of users that they are there no more."""
         for entry in entries:
@@ -363,6 +378,7 @@ class Delivery:
         """Forget a device of which nothing is on its way to the disk."""
         group = self.journal.rotate_if_full()
         self.view.cursors.forget(entry, group.batch)
+        forget_keys(entry, self.view.store, group.batch)
         group.payload.cursors.append(entry)
         group.count += 1
         self.unregister(entry.user, entry.device)

@@ -21,6 +21,7 @@ from hivewire.handlers import (
     groups,
     heartbeat,
     history,
+    keys,
     open,  # noqa: A004 - the verb's name
     outcome,
     ping,
@@ -70,6 +71,8 @@ HANDLERS: dict[type, Callable[[Any, Caller, Services], None]] = {
     commands.GroupMembers: groups.members.handle,
     commands.Block: block.handle,
     commands.Unblock: unblock.handle,
+    commands.KeysPut: keys.put.handle,
+    commands.KeysGet: keys.get.handle,
     commands.Connect: connect.handle,
     commands.Refresh: refresh.handle,
     commands.Heartbeat: heartbeat.handle,
@@ -89,6 +92,7 @@ BOUNDED = (
     *(commands.Read, commands.Typing, commands.Block, commands.Unblock),
     *(commands.Watch, commands.Unwatch, commands.Status, commands.Heartbeat, commands.Refresh),
     *(commands.PushRegister, commands.PushUnregister),
+    *(commands.KeysPut, commands.KeysGet),
 )
 """Verbs that share one rate a connection; see `bounded` for the others."""
 HANDLERS.update({kind: bounded(HANDLERS[kind]) for kind in BOUNDED})

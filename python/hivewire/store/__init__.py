@@ -50,6 +50,7 @@ class Columns:
         "messages",
         "meta",
         "outbox",
+        "revocations",
         "timeline",
     )
 
@@ -64,6 +65,7 @@ class Columns:
     messages: Column
     meta: Column
     outbox: Column
+    revocations: Column
     timeline: Column
 
 

@@ -29,6 +29,7 @@ COLUMNS = (
     "media",
     "devices",
     "outbox",
+    "revocations",
     "meta",
 )
 """Names of the column families."""

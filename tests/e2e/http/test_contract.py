@@ -71,6 +71,7 @@ CASES = {
         {"from": "USER", "op": "group.info", "conv": "group:none"},
         403,
     ),
+    "POST /api/v1/server/revoke": Case({"user": "USER.gone"}, {"user": ""}),
     "POST /api/v1/server/tokens": Case({"user": "USER"}, {"user": "USER", "ttl": -1}),
     "GET /api/v1/server/info": Case(),
 }

@@ -97,6 +97,20 @@ def test_I8_one_too_many_in_all_is_told_to_come_back() -> None:
     run(tell)
 
 
+def test_of_one_user_nobody_waits_any_more() -> None:
+    async def tell() -> None:
+        polls = Polls(OPS, 10, 10)
+        with polls.poll("ann", 1) as one, polls.poll("ann", 2) as two, polls.poll("bob", 1) as bob:
+            polls.end_of("ann")
+            polls.end_of("nobody")
+            assert not await one.wait(soon())
+            assert not await two.wait(soon())
+            bob.ring()
+            assert await bob.wait(soon())
+
+    run(tell)
+
+
 def test_nobody_waits_when_the_node_goes_down() -> None:
     async def tell() -> None:
         polls = Polls(OPS, 10, 10)

@@ -123,6 +123,20 @@ def test_who_is_no_issuer_of_ours_is_refused(issuer: object) -> None:
         keyring(Clock(), f"one={URL}/1", f"two={URL}/2").source_of(issuer)
 
 
+def test_another_keyring_goes_on_with_what_one_knew() -> None:
+    clock = Clock()
+    ring = keyring(clock, f"one={URL}/1", f"two={URL}/2")
+    ring.put(ring.sources[0], {"k": 1}, 50)
+    clock.now += 10
+    heir = keyring(clock, f"two={URL}/2", f"three={URL}/1")
+    heir.take_over(ring.hand_over())
+    assert heir.find(heir.sources[1], "k") == 1
+    assert wants(heir)
+    other = Keyring(Jwks(urls=(f"{URL}/1",)), "RS256", clock)
+    other.take_over(ring.hand_over())
+    assert wants(other)
+
+
 def test_without_urls_there_is_no_keyring() -> None:
     assert keyring_of(load(), Clock()) is None
     settings = load(auth={"algorithm": "ES256"}, jwks={"urls": (URL,)})

@@ -38,6 +38,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "unblock": {"user": "bob"},
     "push.register": {"kind": "webhook", "endpoint": "mobile", "token": "t"},
     "push.unregister": {},
+    "keys.put": {"keys": {}},
+    "keys.get": {"user": "bob"},
     "watch": {"users": ["bob"]},
     "unwatch": {"users": ["bob"]},
     "status": {"state": "away"},

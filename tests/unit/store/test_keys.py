@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivewire.store import Columns, keys, pushes, timelines
+from hivewire.store import Columns, access, keys, pushes, timelines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +74,10 @@ GOLDEN = {
         pushes.registration_key("ann", "phone"),
         pushes.registration_value(pushes.Registration("webhook", "mobile", TS, token="t")),
     ),
+    "devices, the keys of a device": (
+        access.keys_key("ann", "phone"),
+        access.keys_value(TS, b'{"x25519":"9hSR6S7WPtxmTojgo6GG3k4yDKecJY292j7xrsUGWBo"}'),
+    ),
     "outbox": (pushes.held_key("ann", 3), pushes.held_value(TS, conv + keys.position(7))),
     "outbox, a push for a device": (
         pushes.push_key("ann", 3, "phone"),
@@ -90,6 +94,7 @@ GOLDEN = {
         pushes.shown_value(pushes.Shown(7, 3, TS)),
     ),
     "meta, the bytes of all uploads": (keys.META_MEDIA, keys.media_total_value(12_345)),
+    "revocations": (access.revoked_key("ann"), access.revoked_value(TS)),
 }
 
 names = st.text("azAZ09._~@+=/-", min_size=1, max_size=64)

@@ -12,10 +12,11 @@ import msgspec
 
 from hivewire.store import StoreCorrupt, keys
 from hivewire.store.timelines import replay
+from hivewire.store.verify.access import check_devices, check_revocations
 from hivewire.store.verify.log import check_conversations, check_keys, check_messages
 from hivewire.store.verify.media import check_media
 from hivewire.store.verify.members import check_cursors, check_marks, check_members
-from hivewire.store.verify.pushes import check_devices, check_outbox
+from hivewire.store.verify.pushes import check_outbox
 from hivewire.store.verify.report import REPORTED_PROBLEMS, Problem, Report
 from hivewire.store.verify.timelines import check_timelines
 
@@ -35,6 +36,7 @@ _CHECKS = (
     check_devices,
     check_outbox,
     check_media,
+    check_revocations,
 )
 
 

@@ -16,18 +16,13 @@ if TYPE_CHECKING:
 KINDS = frozenset({"webhook", "webpush"})
 
 
-def check_devices(store: Store, report: Report) -> None:
-    """Each registration can be read and is counted with its user."""
-    for key, value in all_rows(store, "devices", report):
-        user, suffix = keys.split(key)
-        if not suffix.startswith(pushes.REGISTERED):
-            continue
-        device = suffix.removeprefix(pushes.REGISTERED).decode()
-        if pushes.parse_registration(value).kind not in KINDS:
-            report.add("push", user, f"{device} is registered for something unknown")
-        row = user_row(store, user)
-        if row is None or not row.pushed:
-            report.add("push", user, f"{device} is registered, and nobody counted it")
+def check_registration(store: Store, report: Report, user: str, device: str, value: bytes) -> None:
+    """A registration can be read and is counted with its user."""
+    if pushes.parse_registration(value).kind not in KINDS:
+        report.add("push", user, f"{device} is registered for something unknown")
+    row = user_row(store, user)
+    if row is None or not row.pushed:
+        report.add("push", user, f"{device} is registered, and nobody counted it")
 
 
 def check_outbox(store: Store, report: Report) -> None:

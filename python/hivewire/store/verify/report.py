@@ -14,7 +14,7 @@ class Problem(NamedTuple):
 
     rule: str
     """Which invariant, in a word: `seq`, `n`, `reference`, `key`, `fan-out`, `member`, `state`,
-    `mark`, `cursor`, `media`, `push`, `row`."""
+    `mark`, `cursor`, `device`, `media`, `push`, `row`."""
     where: str
     message: str
 

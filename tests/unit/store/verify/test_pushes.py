@@ -82,9 +82,3 @@ def test_damage_is_found(what: str) -> None:
     store = lived()
     damage(store)
     assert {problem.rule for problem in verify(store).problems} == {rule}
-
-
-def test_what_devices_hold_besides_is_another_ones_affair() -> None:
-    store = lived()
-    store.columns.devices.put(keys.prefix("ann") + b"other:phone", b"\x01")
-    assert verify(store).ok
