@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 
 from hivewire.config import ConfigError, load
 from hivewire.config.jwks import KeySource, parse_source
 
+PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 URL = "https://login.example/keys"
 
 
@@ -45,6 +50,22 @@ def test_what_cannot_work_is_told(
 ) -> None:
     with pytest.raises(ConfigError, match=complaint):
         load(auth={"algorithm": "ES256"} | auth, jwks={"urls": urls})
+
+
+def test_the_settings_of_the_page_load(tmp_path: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        config = tmp_path / "hivewire.toml"
+        config.write_text(block)
+        assert load(config).jwks.sources
+    two = re.search(r"^`urls = (\[.*\])`", PAGE.read_text(), re.MULTILINE)
+    assert two is not None
+    settings = load(auth={"algorithm": "RS256"}, jwks={"urls": ast.literal_eval(two[1])})
+    assert [source.issuer for source in settings.jwks.sources] == [
+        "https://one.example",
+        "https://two.example",
+    ]
 
 
 def test_plain_http_is_good_enough_on_loopback() -> None:
