@@ -31,6 +31,7 @@ from hivewire.delivery import Delivery, Owed
 from hivewire.delivery.heads import GATHER_MS as HEADS_MS
 from hivewire.delivery.receipts import GATHER_MS as RECEIPTS_MS
 from hivewire.delivery.retention import Retention
+from hivewire.draining import finish_taken, take_to_the_disk, tell_the_rest
 from hivewire.foundation import adopted, founded
 from hivewire.gateway import Gateway
 from hivewire.handlers import Services
@@ -62,8 +63,6 @@ FATAL_STATUS = 70
 FORGET_SECONDS = 10.0
 PARTING = 4096
 """How much may wait for the disk while it is written of everybody that he is gone."""
-DISK_SECONDS = 2.0
-"""How long a node that ends waits for what is being written, when everybody has been sent off."""
 API_SECONDS = 0.5
 """How long requests may take that are being answered when another node takes over; those that take
 longer are answered beside it."""
@@ -339,7 +338,7 @@ class Node:
         self.api.drain()
         until = time.monotonic() + self.settings.drain.time / 1000
         self.engine.pause()
-        await self._finish_taken(until)
+        await finish_taken(self.gateway, self.delivery, self.bridge, until)
         # Before anybody is sent off: whose line hangs until the end was here too.
         for _ in self.ticker.part(self.engine.users(), time.time_ns() // 1_000_000):
             while self.journal.waiting > PARTING and time.monotonic() < until:  # noqa: ASYNC110
@@ -348,33 +347,10 @@ class Node:
         while self.engine.connections() and time.monotonic() < until:
             self.gateway.turn()
             await asyncio.sleep(0.02)
-        await self._take_to_the_disk()
+        await take_to_the_disk(self.delivery)
         if self.bridge is not None:
-            await self._tell_the_rest(self.bridge, until)
+            await tell_the_rest(self.bridge, until)
         await self.stop()
-
-    async def _finish_taken(self, until: float) -> None:
-        """Carry out the commands that the shards had read, and wait for their commits."""
-        quiet = 0
-        while quiet < 3 and time.monotonic() < until:
-            took = self.gateway.turn()
-            self.delivery.cursors()
-            idle = self.journal.is_idle and (self.bridge is None or self.bridge.is_idle)
-            quiet = quiet + 1 if idle and not took else 0
-            await asyncio.sleep(0.01)
-
-    async def _take_to_the_disk(self) -> None:
-        """Let what is being written come to its end, and what was gathered into its place."""
-        self.delivery.put_gathered()
-        until = time.monotonic() + DISK_SECONDS
-        while not self.journal.is_idle and time.monotonic() < until:  # noqa: ASYNC110 - as below
-            await asyncio.sleep(0.01)
-
-    async def _tell_the_rest(self, bridge: Bridge, until: float) -> None:
-        """Let the application hear of everything, and say its last word."""
-        while not bridge.is_idle and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.01)
-        await bridge.finish()
 
     async def stop(self) -> None:
         """Let go of everything at once."""

@@ -1,15 +1,17 @@
 """From a decided entry to everybody who must hear of it.
 
-`delivery` holds the order that the promise rests on; `owed` is what a group of entries leaves to be
-told, `receipts` and `heads` what is gathered for a moment before it is told.
+`delivery` holds the order that the promise rests on, `rows` what is written and told to nobody;
+`owed` is what a group of entries leaves to be told, `receipts` and `heads` what is gathered for a
+moment before it is told.
 """
 
 from __future__ import annotations
 
 from hivewire.delivery.answers import JSON, MSGPACK, encode, sent, sent_fields
 from hivewire.delivery.caller import Caller
-from hivewire.delivery.delivery import CURSORS_A_GROUP, Delivery
+from hivewire.delivery.delivery import Delivery
 from hivewire.delivery.owed import Op, Ops, Owed
+from hivewire.delivery.rows import CURSORS_A_GROUP
 
 __all__ = [
     "CURSORS_A_GROUP",

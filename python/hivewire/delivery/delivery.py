@@ -12,47 +12,29 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hivewire import chaos
 from hivewire.core import events, gathered
-from hivewire.core.access import apply_keys, apply_revoke, forget_keys
-from hivewire.core.apply import apply_block, apply_device, apply_send, apply_trim
+from hivewire.core.apply import apply_send
 from hivewire.core.apply_change import apply_change
-from hivewire.core.apply_push import apply_outbox, apply_register, apply_unregister
-from hivewire.core.delivered import note_delivered
 from hivewire.core.entries import CountChannel, SendEntry
-from hivewire.core.media import apply_media, apply_naming
-from hivewire.core.plan_push import plan_unregister
-from hivewire.core.retention import drop_below
-from hivewire.core.seen import apply_seen
+from hivewire.core.media import apply_naming
 from hivewire.delivery.answers import encode, sent
 from hivewire.delivery.heads import Heads, heads_topic, open_topic
 from hivewire.delivery.owed import Op, Ops, Owed
 from hivewire.delivery.receipts import Receipts
+from hivewire.delivery.rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from hivewire.core.entries import (
-        BlockEntry,
         ChangeEntry,
-        DeviceEntry,
         Duplicate,
-        ForgetEntry,
-        KeysEntry,
         MarkEntry,
-        MediaEntry,
-        MediaGoneEntry,
-        OutboxEntry,
-        PresenceEntry,
-        RegisterEntry,
-        RevokeEntry,
-        TrimEntry,
     )
     from hivewire.core.view import View
     from hivewire.delivery.caller import Caller
     from hivewire.metrics import Metrics
-    from hivewire.store.journal import Group, Journal
+    from hivewire.store.journal import Group
 
-CURSORS_A_GROUP = 200
-"""Cursors that are written together: a write holds the interpreter lock for 1.5 µs each."""
 MEMBERS_AN_ENTRY = 8
 """A message to so many weighs as one entry more in its group: each is a row to write."""
 
@@ -81,7 +63,7 @@ def _nothing() -> None:
     """Where nobody asked to be woken."""
 
 
-class Delivery:
+class Delivery(Rows):
     """The one way from commands to answers and events. Loop thread only.
 
     Args:
@@ -93,8 +75,6 @@ class Delivery:
         heads_soon: Asks for `tell_heads` in a moment.
     """
 
-    journal: Journal[Owed]
-
     def __init__(
         self,
         engine: Engine,
@@ -104,8 +84,8 @@ class Delivery:
         receipts_soon: Callable[[], None] = _nothing,
         heads_soon: Callable[[], None] = _nothing,
     ) -> None:
+        super().__init__(view)
         self.ops = ops
-        self.view = view
         self.receipts = Receipts(view, receipts_soon)
         self.heads = Heads(view, heads_soon)
         self.msgpack_sessions = 0
@@ -119,7 +99,6 @@ class Delivery:
         """Hears of what is in the outbox and of what was read, when it is durable."""
         self._engine = engine
         self._metrics = metrics
-        self._columns = view.store.columns
         self._unreleased: list[Owed] = []
 
     # -- the promise -----------------------------------------------------------------------------
@@ -314,122 +293,6 @@ class Delivery:
             packed = events.twin(event) if self.msgpack_sessions else None
             owed.ops.append((ops.publish, open_topic(conv), event, packed, True))
             owed.channels.add(conv)
-
-    def device(self, entry: DeviceEntry) -> None:
-        """Apply the cursor that a connect decided; it is durable before `connected`."""
-        group = self.journal.rotate_if_full()
-        apply_device(entry, self.view, group.put)
-        group.count += 1
-        group.payload.cursors.append(entry)
-        note_delivered(entry, self.view)
-        self._write_marks(group)
-
-    def block(self, entry: BlockEntry) -> None:
-        """Apply a block, or its end."""
-        group = self.journal.rotate_if_full()
-        group.payload.pending.append(apply_block(entry, self.view, group.batch))
-        group.count += 1
-
-    def revoke(self, entry: RevokeEntry) -> None:
-        """Write a revocation."""
-        group = self.journal.rotate_if_full()
-        apply_revoke(entry, self.view.store, group.batch)
-        group.count += 1
-
-    def device_keys(self, entry: KeysEntry) -> None:
-        """Apply the public keys of a device, or their end."""
-        group = self.journal.rotate_if_full()
-        group.payload.pending.append(apply_keys(entry, self.view, group.batch))
-        group.count += 1
-
-    def seen(self, entries: Iterable[PresenceEntry]) -> None:
-        """Write of users that they are there no more."""
-        for entry in entries:
-            group = self.journal.rotate_if_full()
-            apply_seen(entry, self.view.store, group.put)
-            group.count += 1
-
-    def media(self, entry: MediaEntry | MediaGoneEntry) -> None:
-        """Apply an upload, or that one goes."""
-        group = self.journal.rotate_if_full()
-        group.payload.pending += apply_media(entry, self.view, group.batch)
-        group.count += 1
-
-    def trim(self, entry: TrimEntry) -> None:
-        """Move the floor of a timeline; what is below it goes with a later group."""
-        group = self.journal.rotate_if_full()
-        apply_trim(entry, self.view, group.put)
-        group.payload.trims.append(entry)
-        group.count += 1
-
-    def drop_trimmed(self, entry: TrimEntry) -> None:
-        """Delete what is below a floor that is durable."""
-        group = self.journal.rotate_if_full()
-        drop_below(entry, self.view.store, group.batch)
-        group.count += 1
-
-    def _free(self, begin: bytes, end: bytes) -> None:
-        """Delete rows of `fanout` of which all is in timelines, durably."""
-        group = self.journal.rotate_if_full()
-        group.batch.delete_range(begin, end, self._columns.fanout)
-        group.count += 1
-
-    def forget(self, entry: ForgetEntry) -> None:
-        """Forget a device of which nothing is on its way to the disk."""
-        group = self.journal.rotate_if_full()
-        self.view.cursors.forget(entry, group.batch)
-        forget_keys(entry, self.view.store, group.batch)
-        group.payload.cursors.append(entry)
-        group.count += 1
-        self.unregister(entry.user, entry.device)
-
-    def register(self, entry: RegisterEntry) -> None:
-        """Apply a device's wish to be pushed to."""
-        group = self.journal.rotate_if_full()
-        group.payload.pending.append(apply_register(entry, self.view, group.put))
-        group.payload.registrations.append(entry)
-        group.count += 1
-
-    def unregister(self, user: str, device: str) -> None:
-        """Push to a device no more, if it is registered."""
-        entry = plan_unregister(user, device, self.view)
-        if entry is None:
-            return
-        group = self.journal.rotate_if_full()
-        group.payload.pending.append(apply_unregister(entry, self.view, group.batch))
-        group.payload.registrations.append(entry)
-        group.count += 1
-
-    def outbox(self, entry: OutboxEntry) -> None:
-        """Change rows of the outbox."""
-        group = self.journal.rotate_if_full()
-        apply_outbox(entry, self.view.store, group.batch)
-        group.count += 1
-
-    def cursors(self) -> None:
-        """Write the cursors and marks that moved since the last time."""
-        if chaos.reach is not None:
-            chaos.reach("cursor")
-        while self.view.cursors.dirty or self.view.marks.dirty:
-            group = self.journal.rotate_if_full()
-            moved = self.view.cursors.flush(group.put, CURSORS_A_GROUP)
-            group.count += len(moved)
-            group.payload.cursors.extend(moved)
-            for entry in moved:
-                note_delivered(entry, self.view)
-            self._write_marks(group)
-        self.journal.commit()
-
-    def marks(self) -> None:
-        """Write the marks that moved, at once; their receipts follow when they are durable."""
-        if self.view.marks.dirty:
-            self._write_marks(self.journal.rotate_if_full())
-
-    def _write_marks(self, group: Group[Owed]) -> None:
-        moved = self.view.marks.flush(group.put)
-        group.count += len(moved)
-        group.payload.covered += moved
-        group.payload.marks += [covered.mark for covered in moved]
 
     # -- what is gathered ------------------------------------------------------------------------
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hivewire import chaos
-from hivewire.core.entries import CursorEntry, Duplicate
-from hivewire.delivery import CURSORS_A_GROUP, MSGPACK, Caller, Op
+from hivewire.core.entries import Duplicate
+from hivewire.delivery import MSGPACK, Caller, Op
 from hivewire.delivery.delivery import MEMBERS_AN_ENTRY
 from hivewire.store import keys
 from hivewire.store.journal import GROUP_ENTRIES
@@ -144,74 +144,6 @@ class TestWaiting:
         assert driver.delivery.open_ids(bob.conn) == [his]
         driver.settle()
         assert driver.delivery.open_ids(ann.conn) == []
-
-
-class TestCursors:
-    def moved(self, driver: Driver, devices: int, seq: int = 1) -> None:
-        for number in range(devices):
-            driver.view.cursors.note(CursorEntry("ann", f"d{number}", seq, 5, 0))
-
-    def test_a_device_that_acks_often_writes_one_row(self) -> None:
-        driver = Driver()
-        for seq in (1, 2, 3):
-            self.moved(driver, 1, seq)
-        driver.delivery.cursors()
-        driver.settle()
-        assert (driver.journal.entries, driver.journal.puts) == (1, 1)
-        driver.store.crash()
-        assert Driver(driver.store).view.cursors.load("ann", "d0") == 3
-
-    def test_I8_many_are_written_in_bounded_groups(self) -> None:
-        driver = Driver()
-        sizes: list[int] = []
-        driver.journal._observe = lambda commit: sizes.append(commit.entries)
-        self.moved(driver, 2 * CURSORS_A_GROUP + 50)
-        driver.delivery.cursors()
-        assert not driver.view.cursors.dirty
-        driver.settle()
-        assert sizes == [CURSORS_A_GROUP, CURSORS_A_GROUP, 50]
-
-    def test_nobody_is_told_of_them(self) -> None:
-        driver = Driver()
-        self.moved(driver, 1)
-        driver.delivery.cursors()
-        assert driver.settle() == []
-        assert driver.journal.is_idle
-
-    def test_what_is_being_written_is_known_meanwhile_and_let_go_afterwards(self) -> None:
-        driver = Driver()
-        self.moved(driver, 1)
-        driver.delivery.cursors()
-        assert driver.view.cursors.load("ann", "d0") == 1
-        driver.sync()
-        assert driver.view.cursors._writing == {}
-
-    def test_the_write_of_cursors_is_a_marked_point(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        marks: list[str] = []
-        driver = Driver()
-        monkeypatch.setattr(chaos, "reach", marks.append)
-        self.moved(driver, 1)
-        driver.delivery.cursors()
-        assert marks[0] == "cursor"
-
-
-def test_what_goes_out_is_counted() -> None:
-    driver = Driver()
-    ann = driver.open("ann")
-    ann.sends("bob")
-    ann.sends("ann")
-    driver.settle()
-    assert driver.metrics.events == 3
-    assert driver.metrics.commands["send", "ok"] == 2
-    assert driver.metrics.answer_seconds.count == 3  # the connect too
-
-
-def test_a_close_is_an_op_like_any_other() -> None:
-    driver = Driver()
-    ann = driver.open("ann")
-    driver.delivery.close(caller_of(ann), 4013, "why")
-    expected: Op = (OPS.close, ann.conn, 4013, "why", 0)
-    assert driver.delivery.now == [expected]
 
 
 class TestChanges:
@@ -363,3 +295,22 @@ def test_a_push_is_volatile_and_for_all_devices_of_a_user() -> None:
     driver.delivery.flush()
     (told,) = driver.told()
     assert (told.kind, told.user, told.push, told.volatile) == ("push", "ann", {"op": "typing"}, 1)
+
+
+def test_what_goes_out_is_counted() -> None:
+    driver = Driver()
+    ann = driver.open("ann")
+    ann.sends("bob")
+    ann.sends("ann")
+    driver.settle()
+    assert driver.metrics.events == 3
+    assert driver.metrics.commands["send", "ok"] == 2
+    assert driver.metrics.answer_seconds.count == 3  # the connect too
+
+
+def test_a_close_is_an_op_like_any_other() -> None:
+    driver = Driver()
+    ann = driver.open("ann")
+    driver.delivery.close(caller_of(ann), 4013, "why")
+    expected: Op = (OPS.close, ann.conn, 4013, "why", 0)
+    assert driver.delivery.now == [expected]

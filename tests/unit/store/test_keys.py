@@ -93,8 +93,8 @@ GOLDEN = {
         pushes.shown_key("ann", "direct:ann,bob", "phone"),
         pushes.shown_value(pushes.Shown(7, 3, TS)),
     ),
-    "meta, the bytes of all uploads": (keys.META_MEDIA, keys.media_total_value(12_345)),
     "revocations": (access.revoked_key("ann"), access.revoked_value(TS)),
+    "meta, the bytes of all uploads": (keys.META_MEDIA, keys.media_total_value(12_345)),
 }
 
 names = st.text("azAZ09._~@+=/-", min_size=1, max_size=64)

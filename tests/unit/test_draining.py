@@ -1,0 +1,75 @@
+"""The end of a node, on a node without sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hivewire.app import Node
+from hivewire.config import load
+from hivewire.core.entries import CursorEntry
+from hivewire.draining import finish_taken, take_to_the_disk
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.unit
+
+
+def story(path: Path, tell: Callable[[Node], Awaitable[None]]) -> None:
+    """Run it with a node on `path`, and let go of that."""
+
+    async def run() -> None:
+        node = Node(
+            load(
+                auth={"secret": "0123456789abcdef0123456789abcdef"},
+                edge={"address": "127.0.0.1:0", "shards": 1},
+                api={"address": "127.0.0.1:0"},
+                store={"path": path / "data"},
+            )
+        )
+        try:
+            await tell(node)
+        finally:
+            await node.stop()
+
+    asyncio.run(run())
+
+
+def acked(node: Node) -> None:
+    node.view.cursors.note(CursorEntry("ann", "phone", 1, 5, 0))
+
+
+def test_i12_what_was_gathered_is_durable_when_all_is_finished(tmp_path: Path) -> None:
+    async def tell(node: Node) -> None:
+        acked(node)
+        await finish_taken(node.gateway, node.delivery, None, time.monotonic() + 30)
+        assert node.journal.is_idle
+        assert not node.view.cursors.dirty
+        assert node.journal.commits == 1
+
+    story(tmp_path, tell)
+
+
+def test_who_has_no_time_left_waits_for_nothing(tmp_path: Path) -> None:
+    async def tell(node: Node) -> None:
+        acked(node)
+        await finish_taken(node.gateway, node.delivery, None, time.monotonic())
+        assert node.view.cursors.dirty
+
+    story(tmp_path, tell)
+
+
+def test_what_is_being_written_comes_to_its_end(tmp_path: Path) -> None:
+    async def tell(node: Node) -> None:
+        acked(node)
+        node.delivery.cursors()
+        assert not node.journal.is_idle
+        await take_to_the_disk(node.delivery)
+        assert node.journal.is_idle
+
+    story(tmp_path, tell)
