@@ -18,7 +18,7 @@ from deploy.dashboard import expressions
 from deploy.metrics_page import everything, families, name_of
 
 from tests.e2e.stranger import Stranger, key
-from tests.e2e.test_command_line import get
+from tests.e2e.test_command_line import get, hivewire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -218,3 +218,14 @@ def test_the_alerts_are_loaded_and_silent(prometheus: httpx.Client) -> None:
     assert len(rules) >= 10
     assert [rule["name"] for rule in rules if rule["health"] == "err"] == []
     assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
+
+
+def test_top_shows_a_node_and_says_when_there_is_none(node: Node) -> None:
+    url = f"http://{node.api[0]}:{node.api[1]}"
+    shown = hivewire("top", "--url", url, "--interval", "0.1", "--rounds", "2")
+    assert shown.returncode == 0, shown.stderr
+    assert "connections" in shown.stdout
+    assert "loop lag" in shown.stdout
+    none = hivewire("top", "--url", "http://127.0.0.1:9", "--rounds", "1")
+    assert none.returncode == 1
+    assert "127.0.0.1:9" in none.stderr
