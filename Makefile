@@ -151,6 +151,11 @@ docs-check: setup ## Fail where `make docs` would change something.
 	@$(BIN)/python deploy/metrics_page.py | diff -u docs/metrics.md - || { echo 'run: make docs'; exit 1; }
 	@$(BIN)/python deploy/dashboard.py | diff -u deploy/grafana/hivewire.json - || { echo 'run: make docs'; exit 1; }
 
+.PHONY: site
+site: .venv/.tools ## Build all documents into site/; a link that leads nowhere fails.
+	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("material"))' || $(BIN)/python -m pip install --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 audit: .venv/.tools ## Look for known holes in what we depend on, in Rust and Python; says so when the data is out of reach.
 	$(BIN)/python -m pip install pip-audit
 	.ci/audit $(BIN)
