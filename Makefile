@@ -15,7 +15,7 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_QUIET := 1
 
-PY_SOURCES := python tests benches loadtest examples deploy
+PY_SOURCES := python tests benches loadtest examples deploy docs/tools
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*' -not -path '*/tests/*' \
 	-not -path '*/fuzz/*') $(wildcard rust/*/Cargo.toml) Cargo.toml $(wildcard Cargo.lock)
 FUZZ_SECONDS ?= 60
@@ -141,13 +141,15 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly compiler and cargo-f
 	cd rust/proto && for target in upgrade frames deflate; do \
 		cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS); done
 
-docs: setup ## Write what is generated: docs/limits.md, docs/metrics.md, the Grafana dashboard.
+docs: setup ## Write what is generated: docs/limits.md, codes.md and metrics.md, the Grafana dashboard.
 	$(BIN)/python -m hivewire.config.reference > docs/limits.md
+	$(BIN)/python -m docs.tools.codes > docs/codes.md
 	$(BIN)/python deploy/metrics_page.py > docs/metrics.md
 	$(BIN)/python deploy/dashboard.py > deploy/grafana/hivewire.json
 
 docs-check: setup ## Fail where `make docs` would change something.
 	@$(BIN)/python -m hivewire.config.reference | diff -u docs/limits.md - || { echo 'run: make docs'; exit 1; }
+	@$(BIN)/python -m docs.tools.codes | diff -u docs/codes.md - || { echo 'run: make docs'; exit 1; }
 	@$(BIN)/python deploy/metrics_page.py | diff -u docs/metrics.md - || { echo 'run: make docs'; exit 1; }
 	@$(BIN)/python deploy/dashboard.py | diff -u deploy/grafana/hivewire.json - || { echo 'run: make docs'; exit 1; }
 

@@ -11,7 +11,7 @@ import posixpath
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from mkdocs.structure.files import File, Files
 
@@ -29,9 +29,7 @@ SECTIONS: Final = {
         *("docs/operations", "docs/limits", "docs/tuning", "docs/edge", "docs/security"),
         *("docs/admin", "docs/scale", "docs/load"),
     ),
-    "Trust it": (
-        *("docs/reliability", "docs/simulation", "docs/conformance", "benches/README"),
-    ),
+    "Trust it": (*("docs/reliability", "docs/simulation", "docs/conformance", "benches/README"),),
     "Change it": ("ARCHITECTURE", "CONTRIBUTING", "docs/journey", "docs/states", "docs/storage"),
     "Decisions": ("docs/decisions/README",),
     "Everything": ("docs/README", "CHANGELOG"),
@@ -61,12 +59,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     paths = pages()
     linked = {target for path in paths for target in targets(path)}
     published = sorted(set(paths) | {path for path in linked if (ROOT / path).is_file()})
-    return Files(
-        [
-            *kept,
-            *(File(path, str(ROOT), config.site_dir, use_directory_urls=True) for path in published),
-        ]
-    )
+    ours = [File(path, str(ROOT), config.site_dir, use_directory_urls=True) for path in published]
+    return Files([*kept, *ours])
 
 
 def pages() -> list[str]:
@@ -95,3 +89,23 @@ def git(pattern: str) -> list[str]:
     return [path for path in done.stdout.splitlines() if (ROOT / path).exists()]
 
 
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Set lists and tables off by an empty line: this Markdown wants one, others do not."""
+    lines: list[str] = []
+    fenced = False
+    for line in markdown.split("\n"):
+        fenced ^= line.lstrip().startswith("```")
+        if lines and not fenced and begins_block(lines[-1], line):
+            lines.append("")
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def begins_block(before: str, line: str) -> bool:
+    """Whether a list or a table begins at `line`, or a table has ended before it."""
+    if not before.strip() or not line.strip():
+        return False
+    in_table, in_list = before.startswith("|"), bool(re.match(r"\s|- |\d+\. ", before))
+    if in_table or line.startswith("|"):
+        return in_table != line.startswith("|")
+    return not in_list and bool(re.match(r"- |1\. ", line))

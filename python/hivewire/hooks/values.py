@@ -10,12 +10,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-REFUSALS: Final = frozenset(
-    {
-        *("bad_request", "unauthorized", "forbidden", "not_found", "conflict", "too_large"),
-        *("rate_limited", "unavailable", "internal", "unsupported"),
-    }
-)
+from hivewire.core.codes import ERRORS
+
+REFUSALS: Final = frozenset(ERRORS)
 """The error codes of the protocol: what a refused client may be told."""
 
 
