@@ -1,0 +1,119 @@
+"""Each block of each page is run by a test, or says in the page why not; what it names is there."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer.main
+
+from hivewire.cli import cli
+from tests.docs.pages import ROOT, Block, blocks, pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DRAWN = {"", "mermaid", "text"}
+"""Languages of pictures and of output: nothing to run."""
+RUN_BY = {
+    "README.md": "tests/docs/test_python.py",
+    "docs/client.md": "tests/docs/test_python.py",
+    "docs/hooks.md": "tests/docs/test_applications.py",
+    "docs/http.md": "tests/e2e/http/test_docs.py",
+    "docs/load.md": "tests/docs/test_python.py",
+    "docs/operations.md": "tests/docs/test_operations.py",
+    "docs/sdk-js.md": "tests/docs/test_javascript.py",
+    "docs/tutorial.md": "tests/docs/test_tutorial.py",
+}
+"""Which test runs the blocks of a page; it reads them from the page."""
+ALL = [block for page in pages() for block in blocks(page) if block.language not in DRAWN]
+
+
+def named(block: Block) -> str:
+    return block.name
+
+
+@pytest.mark.parametrize("block", ALL, ids=named)
+def test_every_block_is_run_or_says_why_not(block: Block) -> None:
+    assert block.reason or block.page in RUN_BY, (
+        f"{block.name}: run it in a test and add that to RUN_BY,"
+        " or write `<!-- not run: reason -->` above it"
+    )
+
+
+@pytest.mark.parametrize("page", RUN_BY)
+def test_the_test_of_a_page_reads_that_page(page: str) -> None:
+    text = (ROOT / RUN_BY[page]).read_text()
+    assert page in text or page.removeprefix("docs/") in text
+
+
+def test_every_fence_is_understood() -> None:
+    """An opening that no pattern of ours takes would hide its block."""
+    for page in pages():
+        fences = re.findall(r"^\s*(?:```|~~~)", (ROOT / page).read_text(), re.MULTILINE)
+        assert len(fences) == 2 * len(blocks(page)), page
+
+
+@pytest.mark.parametrize("block", [b for b in ALL if b.language == "json"], ids=named)
+def test_json_parses(block: Block) -> None:
+    json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", [b for b in ALL if b.language == "python"], ids=named)
+def test_python_compiles(block: Block) -> None:
+    indented = "".join(f"    {line}\n" for line in block.text.splitlines())
+    compile(f"async def page():\n{indented}", block.name, "exec")
+
+
+SHELL = [block for block in ALL if block.language in ("sh", "bash", "console")]
+
+
+@pytest.mark.parametrize("block", SHELL, ids=named)
+def test_the_shell_takes_it(block: Block) -> None:
+    subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
+
+
+@pytest.mark.parametrize("block", SHELL, ids=named)
+def test_its_commands_are_there(block: Block) -> None:
+    """Targets of the Makefile, commands and options of `hivewire`, files of the repository."""
+    for words in commands(block.text):
+        program = words[0].rpartition("/")[2]
+        if program == "make":
+            assert words[1] in targets(), " ".join(words)
+        elif program == "hivewire":
+            command = hivewire(words[1])
+            missing = {w for w in words[2:] if w.startswith("--")} - options(command)
+            assert not missing, f"hivewire {words[1]} has no {missing}"
+        elif words[1:3] == ["-m", "pytest"]:
+            assert all((ROOT / word).exists() for word in words[3:] if "/" in word)
+        elif words[1:2] == ["-m"]:
+            assert (ROOT / words[2].replace(".", "/")).with_suffix(".py").exists(), words
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The simple commands of a script as words, without assignments in front and comments."""
+    for line in text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        while words and re.match(r"\w+=", words[0]):
+            del words[0]
+        if words:
+            yield words
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def hivewire(name: str) -> Any:
+    group: Any = typer.main.get_command(cli)
+    assert name in group.commands, f"there is no `hivewire {name}`"
+    return group.commands[name]
+
+
+def options(command: Any) -> set[str]:
+    known = {option for parameter in command.params for option in parameter.opts}
+    return {*known, "--help"}
