@@ -59,6 +59,6 @@ def blocks(page: str, language: str | None = None) -> list[Block]:
 
 def block(page: str, containing: str) -> Block:
     """The one block of a page with these words; a page that was rewritten fails here."""
-    found = [block for block in blocks(page) if containing in block.text]
+    found = [block for block in blocks(page) if containing in f"\n{block.text}"]
     assert len(found) == 1, f"{page}: {len(found)} blocks with {containing!r}"
     return found[0]

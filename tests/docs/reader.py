@@ -31,18 +31,21 @@ def at(node: Node, text: str) -> str:
 
 
 async def paste(
-    block: Block, node: Node, until: Callable[[], bool] | None = None, **names: Any
-) -> dict[str, Any]:
-    """Run a block to its end, or until that holds if it would go on for ever; gives its names.
+    block: Block,
+    node: Node,
+    names: dict[str, Any],
+    until: Callable[[], bool] | None = None,
+) -> None:
+    """Run a block to its end, or until that holds if it would go on for ever.
 
-    What it prints is gathered in `names["printed"]`.
+    Its variables go into `names`, and what it prints is gathered in `names["printed"]`.
     """
     printed: list[tuple[object, ...]] = names.setdefault("printed", [])
     names["print"] = lambda *words: printed.append(words)
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     running = eval(compile(at(node, block.text), block.name, "exec", flags=flags), names)
     if running is None:
-        return names
+        return
     task = asyncio.ensure_future(running)
     async with asyncio.timeout(SECONDS):
         while not task.done() and not (until and until()):
@@ -52,7 +55,6 @@ async def paste(
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert endless == (until is not None), f"{block.name}: it ended, or it did not"
-    return names
 
 
 class Watched:

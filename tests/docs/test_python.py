@@ -7,7 +7,7 @@ import io
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,8 +34,8 @@ async def test_the_first_program_sends_and_prints_its_timeline(
     page: str, node: Node, name: Name
 ) -> None:
     printed: list[tuple[object, ...]] = []
-    mine = token(name("ann"))
-    await paste(block(page, LOOP), node, lambda: bool(printed), token=mine, printed=printed)
+    given = {"token": token(name("ann")), "printed": printed}
+    await paste(block(page, LOOP), node, given, lambda: bool(printed))
     assert printed == [(1, name("ann"), "hi")]
 
 
@@ -44,7 +44,7 @@ async def test_who_waits_for_less_gets_an_answer_and_may_repeat_it(node: Node, n
     async with Client(edge_url(node), token(name("ann")), device="laptop") as client:
         hurry = block("docs/client.md", "asyncio.timeout")
         for _ in range(2):
-            await paste(hurry, node, client=client, key=key, asyncio=asyncio)
+            await paste(hurry, node, {"client": client, "key": key, "asyncio": asyncio})
         assert (await client.outcome(key)).key == key
         assert client.cursor <= 1
 
@@ -53,33 +53,24 @@ async def test_a_store_keeps_records_in_step(
     node: Node, name: Name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    url, mine = edge_url(node), token(name("bot"))
-    async with Client(url, mine, device="desk") as desk:
-        await desk.send(f"user:{name('ann')}", text="before the program ran")
-        # A device that is new begins at the head: it is there before the next message is.
-        keeping = asyncio.create_task(
-            paste(
-                block("docs/client.md", 'Store("bot.db")'),
-                node,
-                lambda: bool(kept(tmp_path / "bot.db")),
-                url=url,
-                token=mine,
-            )
-        )
+    given: dict[str, Any] = {"url": edge_url(node), "token": token(name("bot"))}
+
+    def is_kept() -> bool:
+        return "client" in given and bool(given["client"].kept("event "))
+
+    # A device that is new begins at the head: it is there before the message is that it keeps.
+    keeping = asyncio.create_task(
+        paste(block("docs/client.md", 'Store("bot.db")'), node, given, is_kept)
+    )
+    async with Client(given["url"], token(name("ann")), device="desk") as desk:
         while not keeping.done():
-            await desk.send(f"user:{name('ann')}", text="while it ran")
+            await desk.send(f"user:{name('bot')}", text="while it ran")
             await asyncio.sleep(0.05)
-        await keeping
-    first = kept(tmp_path / "bot.db")[0]
-    assert (first["text"], first["seq"]) == ("while it ran", int(first["name"].split()[1]))
-
-
-def kept(path: Path) -> list[dict[str, object]]:
-    """The records in the file of a Store, as another program may read them."""
-    if not path.exists():
-        return []
-    with Store(path) as store:
-        return [{**value, "name": name} for name, value in store.kept("event ").items()]
+    await keeping
+    with Store("bot.db") as store:
+        records = store.read("records", "event ")
+    name_of_first, first = next(iter(records.items()))
+    assert (first["text"], name_of_first) == ("while it ran", f"event {first['seq']:012}")
 
 
 async def test_every_push_of_the_page_is_matched(node: Node, name: Name) -> None:
@@ -89,16 +80,21 @@ async def test_every_push_of_the_page_is_matched(node: Node, name: Name) -> None
         Client(edge_url(node), token(ben), device="phone") as other,
     ):
         watched = Watched(client)
-        channel = await client.group_create("news", kind="channel", members=[ben])
+        channel = await client.group_create(kind="channel", name="news", members=[ben])
         await client.open_channel(channel.conv)
         sent = await client.send(f"user:{ben}", text="hi")
-        await client.watch([ben])
-        await other.typing(sent.conv, start=True)
-        await other.read(sent.conv, sent.n)
-        await other.send(channel.conv, text="news")
+        loop, given = block("docs/client.md", "client.pushes()"), PUSHES | {"client": watched}
         wanted = {"Receipt", "Typing", "ChannelEvent"}
-        loop = block("docs/client.md", "client.pushes()")
-        await paste(loop, node, lambda: wanted <= set(watched.handled), **PUSHES | {"client": watched})
+        # A reader gets what comes after it has begun.
+        reading = asyncio.create_task(
+            paste(loop, node, given, lambda: wanted <= set(watched.handled))
+        )
+        await other.read(sent.conv, sent.n)
+        while not reading.done():
+            other.typing(sent.conv)
+            await other.send(channel.conv, text="news")
+            await asyncio.sleep(0.05)
+        await reading
         assert Receipt.__match_args__[:4] == ("conv", "user", "delivered", "read")
 
 
@@ -106,19 +102,44 @@ async def test_what_the_heartbeat_learnt_is_kept(node: Node, name: Name) -> None
     file = io.StringIO()
     given = {"url": edge_url(node), "token": token(name("ann")), "memory": None, "file": file}
     adaptive = block("docs/client.md", "Adaptive(memory")
-    await paste(adaptive, node, **given, Adaptive=Adaptive, Client=Client, json=json)
+    await paste(adaptive, node, given | {"Adaptive": Adaptive, "Client": Client, "json": json})
     assert "home wlan" in file.getvalue()
 
 
-@pytest.mark.parametrize("words", ["class Pairs(Fleet)", "class Storm(Stages)"])
-def test_a_scenario_and_a_shape_are_taken(words: str, tmp_path: Path) -> None:
-    """Locust loads the file and finds what is in it, without running it."""
-    file = tmp_path / "mine.py"
-    file.write_text(block("docs/load.md", words).text)
-    command = [sys.executable, "-m", "locust", "-f", str(file), "--list"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    assert words.split()[1].partition("(")[0] in done.stdout + done.stderr or "Storm" in words
+@pytest.mark.timeout(120)
+def test_a_scenario_of_ones_own_passes(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(block("docs/load.md", "class Pairs(Fleet)").text)
+    words = ["-u", "1", "-t", "1s", "--fleet-size", "20", "--report", str(tmp_path / "report")]
+    done = run("locust", "-f", str(tmp_path / "mine.py"), "--headless", "--only-summary", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Pairs" in done.stdout + done.stderr
+
+
+TOLD = """
+
+class Told(Storm):
+    abstract = True
+
+    def bring(self, share: float): return "bring"
+    def hold(self, name="hold", seconds=None): return "hold"
+    def cut(self, share, *, spread): return "cut"
+
+print(list(Told().stages()))
+"""
+"""The phases are told instead of played: they need a run's processes."""
+
+
+def test_a_shape_of_ones_own_has_its_phases(tmp_path: Path) -> None:
+    text = block("docs/load.md", "class Storm(Stages)").text
+    shape = tmp_path / "shape.py"
+    shape.write_text(text + TOLD)
+    done = run("locust", "-f", f"loadtest/scenarios/pairs.py,{shape}", "--list")
+    assert "['bring', 'hold', 'cut', 'hold']" in done.stdout, done.stdout + done.stderr
+
+
+def run(module: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_no_block_of_the_client_is_left_out() -> None:

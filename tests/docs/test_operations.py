@@ -1,0 +1,64 @@
+"""The settings and commands of docs/operations.md, but for where files lie on this machine."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.docs.pages import block
+from tests.node import Node
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = "docs/operations.md"
+KEY_FILE = "/etc/hivewire/jwt.pem"
+DATA = "/var/lib/hivewire"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A directory with the page's `hivewire.toml`, whose key is made for this test."""
+    key = Ed25519PrivateKey.generate().public_key()
+    pem = tmp_path / "jwt.pem"
+    pem.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    text = block(PAGE, "[auth]").text
+    assert KEY_FILE in text
+    (tmp_path / "hivewire.toml").write_text(text.replace(KEY_FILE, str(pem)))
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["check-config", "doctor"])
+def test_the_settings_are_good(command: str, here: Path) -> None:
+    """`doctor` may find this machine too small for them, and says so; it reads them all."""
+    (line,) = [line for line in start_lines() if command in line]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("HIVEWIRE_")}
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(line, comments=True)],
+        cwd=here, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if command == "check-config":
+        assert done.returncode == 0, done.stderr
+    else:
+        assert "key for EdDSA" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_node_starts_with_them(here: Path) -> None:
+    (line,) = [line for line in start_lines() if "serve" in line]
+    config = str(here / "hivewire.toml")
+    words = shlex.split(line.replace("hivewire.toml", config), comments=True)[2:]
+    data = words.index(DATA)
+    node = Node(here / "data", env={"HIVEWIRE_AUTH__SECRET": None})
+    node.flags = [*words[: data - 1], *words[data + 1 :]]
+    node.start().stop()
+
+
+def start_lines() -> list[str]:
+    return block(PAGE, "hivewire doctor").text.splitlines()

@@ -1,0 +1,159 @@
+"""docs/tutorial.md from its first block to its last, and the first chat of README.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.docs.pages import ROOT, block, blocks
+from tests.docs.reader import at, edge_url
+from tests.node import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TUTORIAL = "docs/tutorial.md"
+PAIR = (("ann", "ben"), ("ben", "ann"))
+HIVEWIRE = """#!/bin/sh
+[ "$1" != chat ] || set -- "$@" --url "$URL"
+exec {python} -m hivewire "$@"
+"""
+"""The command as it is installed, but that `chat` finds a node on any port."""
+PYTHON = """#!/bin/sh
+exec {python} "$@"
+"""
+
+
+class Desk:
+    """A directory with a shell, where the reader types what the page says."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.bin = directory / ".venv" / "bin"
+        self.bin.mkdir(parents=True)
+        for name, script in (("hivewire", HIVEWIRE), ("python", PYTHON)):
+            (self.bin / name).write_text(script.format(python=sys.executable))
+            (self.bin / name).chmod(0o755)
+        self.node: Node | None = None
+
+    def write(self, words: str) -> None:
+        """Save the block that names its file."""
+        found = block(TUTORIAL, words)
+        assert found.file is not None
+        (self.directory / found.file).write_text(at(self.running, found.text))
+
+    def serve(self, words: str) -> None:
+        """Start the node as the last line of that block does; one that runs is stopped."""
+        self.leave()
+        line = shlex.split(block(TUTORIAL, words).text.splitlines()[-1], comments=True)
+        start = line.index("serve")
+        assert line[start - 1] == "hivewire"
+        env: dict[str, str | None] = dict(word.split("=", 1) for word in line[: start - 1])
+        env |= {"HIVEWIRE_AUTH__SECRET": None, "PYTHONPATH": self.modules}
+        self.node = Node(self.directory / "data", env=env, flags=line[start + 1 :]).start()
+
+    def leave(self) -> None:
+        if self.node is not None:
+            self.node.stop()
+            self.node.assert_calm()
+            self.node = None
+
+    @property
+    def modules(self) -> str:
+        return f"{self.directory}:{ROOT / 'python'}"
+
+    @property
+    def running(self) -> Node:
+        assert self.node is not None
+        return self.node
+
+    def type(self, text: str) -> str:
+        """Have bash run it; its output."""
+        done = subprocess.run(["bash", "-euc", at(self.running, text)], **self._here())
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def chat(self, text: str, says: str, sees: str) -> str:
+        """Say a line in a chat, and leave when that was seen; all that was seen."""
+        with subprocess.Popen(
+            ["bash", "-euc", f"exec {text}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            **self._where(),
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(f"{says}\n")
+            process.stdin.flush()
+            seen = ""
+            while sees not in seen:
+                line = process.stdout.readline()
+                assert line, f"the chat ended before {sees!r}: {seen}"
+                seen += line
+            process.stdin.close()
+        return seen
+
+    def _where(self) -> dict[str, Any]:
+        path = f"{self.bin}:{os.environ['PATH']}"
+        env = os.environ | {"PATH": path, "PYTHONPATH": self.modules, "URL": edge_url(self.running)}
+        return {"cwd": self.directory, "env": env, "text": True}
+
+    def _here(self) -> dict[str, Any]:
+        return self._where() | {"capture_output": True, "check": False}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    sat = Desk(tmp_path)
+    yield sat
+    sat.leave()
+
+
+def test_the_tutorial(desk: Desk) -> None:
+    desk.serve("make setup")
+    ann, ben = (block(TUTORIAL, f"chat --as {who} --to {to}").text.strip() for who, to in PAIR)
+    assert "✓" in desk.chat(ann, "hello ben", "hello ben")
+    assert "hello ben" in desk.chat(ben, "hello ann", "hello ann")
+
+    desk.write("# hello.py")
+    assert desk.type(block(TUTORIAL, "python hello.py").text) == (
+        "message 3 of direct:ann,ben is on the disk\n"
+    )
+    assert "hello from a program" in desk.chat(ben, "yes", "yes")
+
+    desk.write("# echo.py")
+    desk.serve("\nhivewire serve --dev echo:app")
+    bot = block(TUTORIAL, "--to bot").text.strip()
+    desk.chat(bot, "are you there?", "you said: are you there?")
+    echo = desk.directory / "echo.py"
+    echo.write_text(echo.read_text().replace("you said", "did you say"))
+    desk.type("hivewire reload")
+    desk.chat(bot, "and now?", "did you say: and now?")
+
+    desk.serve("HIVEWIRE_API__KEY")
+    curl = block(TUTORIAL, "curl").text
+    first, again = (json.loads(desk.type(curl)) for _ in range(2))
+    assert (first["n"], first["dup"], again["n"], again["dup"]) == (1, False, 1, True)
+    seen = desk.chat("hivewire chat --as ann --to shop", "you're welcome", "you're welcome")
+    assert seen.count("Paid. Thank you!") == 1
+
+
+def test_the_first_chat_of_the_readme(desk: Desk) -> None:
+    desk.serve("make setup")
+    ann, ben = block("README.md", ".venv/bin/hivewire chat").text.splitlines()
+    assert "✓" in desk.chat(ann, "hello ben", "hello ben")
+    assert "hello ben" in desk.chat(ben, "hello ann", "hello ann")
+    token = desk.type(".venv/bin/hivewire token --user ann")
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", token)
+
+
+def test_no_block_is_left_out() -> None:
+    assert len(blocks(TUTORIAL)) == 10
