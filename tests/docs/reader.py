@@ -48,7 +48,8 @@ async def paste(
         return
     task = asyncio.ensure_future(running)
     async with asyncio.timeout(SECONDS):
-        while not task.done() and not (until and until()):
+        # What the page's words bring about is seen from outside only.
+        while not task.done() and not (until and until()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     endless = not task.done()
     task.cancel()

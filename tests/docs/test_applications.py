@@ -1,4 +1,4 @@
-"""The applications of README.md and docs/hooks.md, run by a node under the names they have there."""
+"""The applications of README.md and docs/hooks.md, run under the names that they have there."""
 
 from __future__ import annotations
 

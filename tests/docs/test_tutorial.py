@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +32,9 @@ exec {python} -m hivewire "$@"
 PYTHON = """#!/bin/sh
 exec {python} "$@"
 """
+UVICORN = """#!/bin/sh
+exec {python} -m uvicorn "$@"
+"""
 
 
 class Desk:
@@ -39,16 +44,23 @@ class Desk:
         self.directory = directory
         self.bin = directory / ".venv" / "bin"
         self.bin.mkdir(parents=True)
-        for name, script in (("hivewire", HIVEWIRE), ("python", PYTHON)):
+        for name, script in (("hivewire", HIVEWIRE), ("python", PYTHON), ("uvicorn", UVICORN)):
             (self.bin / name).write_text(script.format(python=sys.executable))
             (self.bin / name).chmod(0o755)
         self.node: Node | None = None
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.hook_port: int = free.getsockname()[1]
 
     def write(self, words: str) -> None:
         """Save the block that names its file."""
         found = block(TUTORIAL, words)
         assert found.file is not None
-        (self.directory / found.file).write_text(at(self.running, found.text))
+        (self.directory / found.file).write_text(self.said(found.text))
+
+    def said(self, text: str) -> str:
+        """What the page says, with the ports of this desk."""
+        text = text.replace("9000", str(self.hook_port))
+        return text if self.node is None else at(self.node, text)
 
     def serve(self, words: str) -> None:
         """Start the node as the last line of that block does; one that runs is stopped."""
@@ -58,7 +70,12 @@ class Desk:
         assert line[start - 1] == "hivewire"
         env: dict[str, str | None] = dict(word.split("=", 1) for word in line[: start - 1])
         env |= {"HIVEWIRE_AUTH__SECRET": None, "PYTHONPATH": self.modules}
-        self.node = Node(self.directory / "data", env=env, flags=line[start + 1 :]).start()
+        self.node = Node(self.directory / "data", env=env, flags=self._flags(line[start + 1 :]))
+        self.node.start()
+
+    def _flags(self, words: list[str]) -> list[str]:
+        """Files are those of the desk, wherever the node was started."""
+        return [str(self.directory / word) if word.endswith(".toml") else word for word in words]
 
     def leave(self) -> None:
         if self.node is not None:
@@ -77,7 +94,7 @@ class Desk:
 
     def type(self, text: str) -> str:
         """Have bash run it; its output."""
-        done = subprocess.run(["bash", "-euc", at(self.running, text)], **self._here())
+        done = subprocess.run(["bash", "-euc", self.said(text)], check=False, **self._here())
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -101,13 +118,29 @@ class Desk:
             process.stdin.close()
         return seen
 
+    @contextlib.contextmanager
+    def server(self, text: str) -> Iterator[IO[str]]:
+        """Have it run meanwhile; what it prints, from the moment that it accepts."""
+        with subprocess.Popen(
+            ["env", *shlex.split(self.said(text))],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **self._where(),
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            while "running on" not in (line := process.stderr.readline()):
+                assert line, "the server ended"
+            yield process.stdout
+            process.terminate()
+
     def _where(self) -> dict[str, Any]:
         path = f"{self.bin}:{os.environ['PATH']}"
         env = os.environ | {"PATH": path, "PYTHONPATH": self.modules, "URL": edge_url(self.running)}
         return {"cwd": self.directory, "env": env, "text": True}
 
     def _here(self) -> dict[str, Any]:
-        return self._where() | {"capture_output": True, "check": False}
+        return self._where() | {"capture_output": True}
 
 
 @pytest.fixture
@@ -146,6 +179,17 @@ def test_the_tutorial(desk: Desk) -> None:
     assert seen.count("Paid. Thank you!") == 1
 
 
+def test_its_webhook(desk: Desk) -> None:
+    (desk.directory / "examples").symlink_to(ROOT / "examples")
+    desk.write("# push.toml")
+    desk.serve("--config push.toml")
+    with desk.server(block(TUTORIAL, "uvicorn").text) as server:
+        desk.write("# phone.py")
+        desk.type(block(TUTORIAL, "python phone.py").text)
+        desk.chat(block(TUTORIAL, "chat --as ann --to ben").text.strip(), "wake up", "wake up")
+        assert server.readline() == "message the phone's own token direct:ann,ben wake up\n"
+
+
 def test_the_first_chat_of_the_readme(desk: Desk) -> None:
     desk.serve("make setup")
     ann, ben = block("README.md", ".venv/bin/hivewire chat").text.splitlines()
@@ -156,4 +200,4 @@ def test_the_first_chat_of_the_readme(desk: Desk) -> None:
 
 
 def test_no_block_is_left_out() -> None:
-    assert len(blocks(TUTORIAL)) == 10
+    assert len(blocks(TUTORIAL)) == 15
