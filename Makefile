@@ -50,7 +50,7 @@ setup: .venv/.engine ## Make .venv, install the pinned tools, build the engine i
 serve: setup ## Run a node in development mode on 127.0.0.1:8000, data in ./data.
 	$(BIN)/hivewire serve --dev --data $(DATA)
 
-test: fmt-check lint deny types stubs layers docs-check check-rust check-fuzz check-python ## Everything that CI checks: formats, lints, types, Rust and Python tests.
+test: fmt-check lint deny types stubs layers docs-check site check-rust check-fuzz check-python ## Everything that CI checks: formats, lints, types, Rust and Python tests.
 
 check-rust: ## Run the Rust tests of the whole workspace.
 	cargo test --workspace --locked

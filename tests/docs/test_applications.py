@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivewire.client import Client, CommandFailed
-from tests.docs.pages import ROOT, block, blocks
+from tests.docs.pages import ROOT, block
 from tests.docs.reader import edge_url
 from tests.tokens import token
 
@@ -80,8 +80,3 @@ async def text_from(client: Client, conv: str) -> str | None:
         if event.conv == conv and event.type == "message":
             return event.text
     return None
-
-
-def test_no_application_is_left_out() -> None:
-    assert len(blocks("docs/hooks.md", "python")) == 2
-    assert len(blocks("README.md", "python")) == 2

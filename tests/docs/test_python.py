@@ -13,7 +13,7 @@ import pytest
 
 from hivewire import client as sdk
 from hivewire.client import Adaptive, Client, Receipt, Store, new_key
-from tests.docs.pages import ROOT, block, blocks
+from tests.docs.pages import ROOT, block
 from tests.docs.reader import Watched, edge_url, paste
 from tests.tokens import token
 
@@ -140,8 +140,3 @@ def test_a_shape_of_ones_own_has_its_phases(tmp_path: Path) -> None:
 def run(module: str, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", module, *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def test_no_block_of_the_client_is_left_out() -> None:
-    assert len(blocks("docs/client.md", "python")) == 5
-    assert len(blocks("docs/load.md", "python")) == 2
