@@ -26,7 +26,14 @@ SECTIONS: Final = {
     "Write a client": ("docs/client", "docs/sdk-js", "docs/http", "docs/protocol", "docs/codes"),
     "Extend the node": ("docs/hooks", "docs/push", "docs/media", "docs/e2ee"),
     "Run it": (
-        *("docs/operations", "docs/metrics", "docs/limits", "docs/tuning", "docs/edge", "docs/security"),
+        *(
+            "docs/operations",
+            "docs/metrics",
+            "docs/limits",
+            "docs/tuning",
+            "docs/edge",
+            "docs/security",
+        ),
         *("docs/admin", "docs/scale", "docs/load"),
     ),
     "Trust it": (*("docs/reliability", "docs/simulation", "docs/conformance", "benches/README"),),

@@ -60,5 +60,21 @@ def test_the_node_starts_with_them(here: Path) -> None:
     node.start().stop()
 
 
+def test_a_backup_is_made_restored_and_verified(tmp_path: Path) -> None:
+    text = block(PAGE, "hivewire backup").text
+    for place in (DATA, "/srv/backups/monday", "/var/lib/restored"):
+        assert place in text
+        text = text.replace(place, str(tmp_path / place.rpartition("/")[2]))
+    *lines, serve = (shlex.split(line, comments=True)[1:] for line in text.splitlines())
+    node = Node(tmp_path / "hivewire").start()
+    for words in lines:
+        command = [sys.executable, "-m", "hivewire", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+    node.stop()
+    assert serve == ["serve", "--data", str(tmp_path / "restored")]
+    Node(tmp_path / "restored").start().stop()
+
+
 def start_lines() -> list[str]:
     return block(PAGE, "hivewire doctor").text.splitlines()

@@ -27,7 +27,7 @@ RUN_BY = {
     "docs/hooks.md python": ("tests/docs/test_applications.py", 2),
     "docs/http.md sh": ("tests/e2e/http/test_docs.py", 2),
     "docs/load.md python": ("tests/docs/test_python.py", 2),
-    "docs/operations.md sh": ("tests/docs/test_operations.py", 1),
+    "docs/operations.md sh": ("tests/docs/test_operations.py", 2),
     "docs/operations.md toml": ("tests/docs/test_operations.py", 1),
     "docs/sdk-js.md js": ("tests/docs/test_javascript.py", 4),
     "docs/tutorial.md sh": ("tests/docs/test_tutorial.py", 11),
