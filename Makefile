@@ -22,13 +22,17 @@ FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 60
 CONNECTIONS ?= 1000000
 GROWTH_MOST ?= 100000
-# Further words for benches/million.py and benches/storm.py; `--help` lists them.
+# Further words for benches/million.py, benches/peers and benches/storm.py; `--help` lists them.
 MILLION ?=
+PEERS ?=
 STORM ?=
 
 .PHONY: help setup serve test deny check-rust check-fuzz check-python fmt fmt-check lint types stubs \
 	layers unit bench conformance load million storm growth soak day hostile fuzz sdk js-types docs docs-check audit \
 	build lock clean
+.PHONY: help setup serve test check-rust check-fuzz check-python fmt fmt-check lint types stubs \
+	layers unit bench conformance load million storm growth bench-peers soak day hostile fuzz sdk js-types docs docs-check \
+	audit build lock clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
@@ -127,6 +131,11 @@ growth: setup ## Measure nodes up to GROWTH_MOST connections and groups by size;
 	cargo build --release --locked -p hivewire-swarm
 	$(BIN)/python -m pip install --group plots
 	$(BIN)/python benches/growth.py --most $(GROWTH_MOST)
+
+bench-peers: setup ## Measure other servers beside hivewire on the same work; docs/peers.md with its plots.
+	cargo build --release --locked -p hivewire-floor -p hivewire-swarm
+	$(BIN)/python -m pip install --group plots
+	cd benches && ../$(BIN)/python -m peers $(PEERS)
 
 soak: setup ## Kill the node and cut its power for SOAK_MINUTES; prints what was lost, doubled, moved.
 	$(BIN)/python -m tests.chaos.soak --minutes $(SOAK_MINUTES)
