@@ -29,12 +29,13 @@ from peers import (
     websockets,
 )
 from peers.peer import CACHE, NotHad, Peer
-from peers.plots import Results
 from peers.works import Work, measure, works
 from processes import BenchError, Tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from peers.plots import Results
 
 ALL: Final = (
     floor.PEER,
@@ -62,6 +63,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="rounds over all servers (3)")
     parser.add_argument("--crowd", type=int, default=CROWD, help=f"many connections ({CROWD})")
     parser.add_argument("--seconds", type=float, default=2.0, help="measured window (2)")
+    minutes = "begin no measurement after so many minutes"
+    parser.add_argument("--minutes", type=float, default=float("inf"), help=minutes)
     names, kinds = [peer.name for peer in ALL], [work.name for work in works(CROWD, 2)]
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="PEER")
     parser.add_argument("--works", nargs="+", choices=kinds, default=kinds, metavar="WORK")
@@ -88,15 +91,34 @@ def run(options: argparse.Namespace, tools: Tools, missing: dict[str, str]) -> R
     peers = list(available(options.only, missing))
     chosen = [one for one in works(options.crowd, options.seconds) if one.name in options.works]
     results: Results = {work.name: {} for work in chosen}
+    deadline = time.monotonic() + options.minutes * 60
     for number in range(1, options.rounds + 1):
         for peer in peers:
             print(f"round {number}/{options.rounds} {peer.name}", flush=True)
-            for work in (one for one in chosen if one.kind in peer.works):
+            for work in suited(peer, chosen, missing):
+                late = time.monotonic() > deadline
+                if late:
+                    missing.setdefault(f"{peer.name}, {work.title}", "the time was over")
                 too_many = work.kind in CROWDED and f"{peer.name}, crowd" in missing
-                sample = None if too_many else attempt(tools, peer, work, missing)
+                sample = None if late or too_many else attempt(tools, peer, work, missing)
                 if sample is not None:
                     results[work.name].setdefault(peer.name, []).append(sample)
     return results
+
+
+def suited(peer: Peer, chosen: list[Work], missing: dict[str, str]) -> Iterator[Work]:
+    """The works that a peer is able to do; a smaller crowd is told of."""
+    for work in chosen:
+        if work.kind not in peer.works:
+            continue
+        if peer.most is not None and work.connections > peer.most:
+            if work.kind in ("idle", "messages"):  # a slope or rate of few tells nothing
+                why = f"it has {peer.most} connections at most"
+                missing[f"{peer.name}, {work.title}"] = why
+                continue
+            why = f"measured with {peer.most} connections: more come too slowly"
+            missing[f"{peer.name}, {work.title}"] = why
+        yield work
 
 
 def attempt(tools: Tools, peer: Peer, work: Work, missing: dict[str, str]) -> dict[str, Any] | None:

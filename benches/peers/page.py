@@ -7,12 +7,12 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from peers import plots
-from peers.plots import Results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from peers.plots import Results
     from peers.works import Work
 
 HEAD: Final = """\
@@ -21,10 +21,12 @@ HEAD: Final = """\
 Written by `make bench-peers` (`benches/peers/`); do not edit. Every server runs on one core, its
 load on another; CPU is the time of all threads of the server, user and system, by the operations of
 the window: it does not depend on how fast the client is. Figures are medians of {rounds} round(s).
-Less is better, except for rates. A ratio is the peer's figure by hivewire's: above 1 hivewire is
-ahead, below 1 the peer is.
+Less is better, except for rates. *Open sends* are messages not yet answered, all connections
+together. A ratio of CPU or memory is the peer's figure by hivewire's: above 1 hivewire is
+ahead, below 1 the peer is; that of rates is hivewire's (the node's where there is one) by the
+peer's.
 
-*floor* is a bare epoll program that does nothing else ([benches/floor](../benches/README.md)).
+*floor* is a bare epoll program that does nothing else ([figures beside it](../benches/README.md)).
 *hivewire engine* is hivewire's WebSocket layer alone, as the bare WebSocket libraries are beside
 it. *hivewire node* is the product: users with tokens, sessions, storage; its fan-out is a channel.
 It stands beside servers that know users and inboxes too, Mosquitto, ejabberd and NATS, which log
@@ -83,9 +85,9 @@ def middle(samples: list[dict[str, Any]], key: str = "value") -> float | None:
     return median(values) if values else None
 
 
-def ratio(other: list[dict[str, Any]], own: list[dict[str, Any]] | None, key: str) -> str:
-    """The median of the rounds' ratios, the better of the two on top."""
-    both = list(zip(other, own or [], strict=False))
+def ratio(other: list[dict[str, Any]], own: list[dict[str, Any]], key: str) -> str:
+    """The median of the rounds' ratios."""
+    both = list(zip(other, own, strict=False))
     values = [a[key] / b[key] for a, b in both if a.get(key) and b.get(key)]
     return f"{median(values):.2f}" if values else "-"
 
@@ -99,7 +101,7 @@ def _table(work: Work, results: dict[str, list[dict[str, Any]]]) -> Iterator[str
     columns += [f"by {name}" for name in own]
     columns += ["PSS, bytes"] if memory else []
     if rates:
-        columns += ["operations/s", "server, client busy"]
+        columns += ["operations/s", "hivewire's rate by it", "server, client busy"]
     yield f"| {' | '.join(columns)} |"
     yield "|" + "---|" * len(columns)
     for name, samples in results.items():
@@ -108,7 +110,8 @@ def _table(work: Work, results: dict[str, list[dict[str, Any]]]) -> Iterator[str
         cells += [_number(middle(samples, "pss"))] if memory else []
         if rates:
             busy = [_number(middle(samples, key)) for key in ("server_busy", "client_busy")]
-            cells += [_number(middle(samples, "rate")), ", ".join(busy)]
+            ahead = ratio(results[own[-1]], samples, "rate") if own else "-"
+            cells += [_number(middle(samples, "rate")), ahead, ", ".join(busy)]
         yield f"| {' | '.join(cells)} |"
 
 

@@ -49,6 +49,8 @@ class Peer:
     """What drives it."""
     prepare: Callable[[Tools, Server, Work], None] = lambda _tools, _server, _work: None
     """Done before anything is measured: devices become known."""
+    most: int | None = None
+    """So many connections at most, where more would take minutes to come."""
 
 
 @dataclass(frozen=True)
