@@ -28,11 +28,8 @@ PEERS ?=
 STORM ?=
 
 .PHONY: help setup serve test deny check-rust check-fuzz check-python fmt fmt-check lint types stubs \
-	layers unit bench conformance load million storm growth soak day hostile fuzz sdk js-types docs docs-check audit \
-	build lock clean
-.PHONY: help setup serve test check-rust check-fuzz check-python fmt fmt-check lint types stubs \
-	layers unit bench conformance load million storm growth bench-peers soak day hostile fuzz sdk js-types docs docs-check \
-	audit build lock clean
+	layers unit bench conformance load million storm growth bench-peers soak day hostile fuzz sdk js-types \
+	docs docs-check audit build lock clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' Makefile
