@@ -52,6 +52,8 @@ def prepare(launch: Launch, running: Settings) -> Prepared:
         Exception: ConfigError, KeyProblem, AppNotFound, or whatever the application's module does.
     """
     settings = load(launch.config, **launch.flags)
+    if launch.dev:
+        settings = settings.developed()
     settings, kept = keep_fixed(running, settings)
     if launch.dev:
         settings = dev_settings(settings)

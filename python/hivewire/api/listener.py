@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from hivewire.api import health, media, openapi, revoke, rtm, server, server_groups, timeline
+from hivewire.api import health, media, openapi, pages, revoke, rtm, server, server_groups, timeline
 from hivewire.api.endpoint import route
 from hivewire.api.errors import explain
 from hivewire.api.line import line_class
@@ -111,7 +111,7 @@ def make_app(context: Context, served: Sequence[Endpoint]) -> Starlette:
         max_age=600,
     )
     return Starlette(
-        routes=[route(endpoint, context) for endpoint in served],
+        routes=[*(route(endpoint, context) for endpoint in served), *pages.routes(context)],
         middleware=[cors] if origins else [],
         exception_handlers={HTTPException: explain, Exception: explain},
     )

@@ -39,6 +39,7 @@ def link_secret(auth: Auth, node_secret: bytes) -> bytes:
 
 def dev_settings(settings: Settings) -> Settings:
     """`settings` with the data directory's development secret where none is configured."""
+    settings = settings.developed()
     if settings.auth.algorithm != "HS256" or settings.auth.secret is not None:
         return settings
     return with_secret(settings, dev_secret(settings.store.path))

@@ -10,7 +10,7 @@ import os
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
+from pydantic import PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hivewire.config import admission as admission_section
@@ -62,6 +62,25 @@ class Settings(BaseSettings):
     store: store_section.Store = store_section.Store()
     drain: sections.Drain = sections.Drain()
     log: sections.Log = sections.Log()
+    _dev: bool = PrivateAttr(default=False)
+
+    @property
+    def dev(self) -> bool:
+        """Whether `serve` was given `--dev`; no file and no variable can say so."""
+        return self._dev
+
+    def developed(self) -> Settings:
+        """The same for `--dev`: pages of the api listener may connect to the edge.
+
+        The two listeners are two origins. What lets a page in is its token, and the demo gives
+        tokens to pages of its own host alone.
+        """
+        edge = self.edge
+        if not edge.origins:
+            edge = edge.model_copy(update={"origins": ("*",)})
+        settings = self.model_copy(update={"edge": edge})
+        settings._dev = True
+        return settings
 
     @classmethod
     def settings_customise_sources(
