@@ -3,11 +3,12 @@
 import { avatar, by, clock, day, el, linked, size } from "./looks.js";
 
 const EMOJI = ["👍", "❤️", "😂", "🎉"];
+const SVG = "http://www.w3.org/2000/svg";
 const NEAR_PX = 80;
 const TOP_PX = 240;
 const TICKS = {
-  sending: ["🕓", "waiting to be sent"],
-  uploading: ["🕓", "uploading"],
+  sending: ["…", "waiting to be sent"],
+  uploading: ["…", "uploading"],
   sent: ["✓", "sent"],
   delivered: ["✓✓", "delivered"],
   read: ["✓✓", "read"],
@@ -45,6 +46,7 @@ export class Thread {
     const scroll = by("scroll");
     this.pinned = true;
     scroll.scrollTop = scroll.scrollHeight;
+    this.top = scroll.scrollTop;
     by("newest").hidden = true;
   }
 
@@ -190,7 +192,7 @@ export class Thread {
     const hint = (item.data?.files ?? []).find?.((file) => file?.id === place) ?? {};
     const box = el("a", { className: "file", target: "_blank", rel: "noopener" });
     const name = typeof hint.name === "string" ? hint.name.slice(0, 200) : "File";
-    box.append(el("span", { className: "file-name" }, name));
+    box.append(sheet(), el("span", { className: "file-name" }, name));
     if (hint.width > 0 && hint.height > 0) reserve(box, hint.width, hint.height);
     this.files.link(place).then((found) => {
       if (!found) return;
@@ -248,7 +250,9 @@ export class Thread {
 
   onScroll() {
     const scroll = by("scroll");
-    this.pinned = this.isAtEnd;
+    // What grows below moves the end away: only who scrolls up leaves it.
+    this.pinned = this.isAtEnd || (this.pinned && scroll.scrollTop >= this.top);
+    this.top = scroll.scrollTop;
     if (this.pinned) by("newest").hidden = true;
     const found = this.shown;
     if (scroll.scrollTop < TOP_PX && found && found.lowest > 1) this.chats.older(found).catch(() => {});
@@ -288,6 +292,17 @@ function stamp(item, state) {
   return made;
 }
 
+/** A sheet of paper. */
+function sheet() {
+  const made = document.createElementNS(SVG, "svg");
+  made.setAttribute("viewBox", "0 0 24 24");
+  made.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", "M7 3h7l4 4v14H7zM14 3v4h4M10 12h5M10 16h5");
+  made.append(path);
+  return made;
+}
+
 function pending({ name, url }) {
   const box = el("span", { className: "file" });
   if (url) box.append(el("img", { src: url, alt: name }));
@@ -320,12 +335,17 @@ function members(found, presence, me) {
   return `${names.length} members, ${online.length} online: ${names.join(", ")}`;
 }
 
+function named({ data }) {
+  const name = data?.files?.[0]?.name;
+  return typeof name === "string" ? name.slice(0, 80) : "File";
+}
+
 /** A message in one line. */
 export function summary(item) {
   if (item.recalled) return "Message deleted";
   if (item.text) return item.text.slice(0, 120);
   const files = (item.media ?? item.local ?? []).length;
-  return files ? (files > 1 ? `📎 ${files} files` : "📎 File") : "Message";
+  return files ? (files > 1 ? `${files} files` : named(item)) : "Message";
 }
 
 function note(item, me) {
