@@ -31,6 +31,7 @@ from hivewire.delivery import Delivery, Owed
 from hivewire.delivery.heads import GATHER_MS as HEADS_MS
 from hivewire.delivery.receipts import GATHER_MS as RECEIPTS_MS
 from hivewire.delivery.retention import Retention
+from hivewire.delivery.trace import Trace
 from hivewire.draining import finish_taken, take_to_the_disk, tell_the_rest
 from hivewire.foundation import adopted, founded
 from hivewire.gateway import Gateway
@@ -92,6 +93,7 @@ class Node:
         self._heads_soon = Soon(self.loop, HEADS_MS, self._tell_heads)
         self.polls = Polls(gateway.OPS, settings.api.polls, settings.limits.devices)
         self.calls = Calls(self.engine, gateway.OPS, self.polls.heard)
+        self.trace = Trace()
         self.delivery = self._delivery()
         self.journal = self.delivery.journal = self._journal()
         self.ticker = Ticker(
@@ -191,6 +193,8 @@ class Node:
             why_not_ready=self._why_not_ready,
             sessions=self.engine.sessions_of,
             connections=self.engine.connections,
+            users=self.engine.users,
+            trace=self.trace,
             edge=lambda: self.edge,
             clock_ms=wall_ms,
             media=self.media,
@@ -393,6 +397,7 @@ class Node:
 
     def _release(self, group: Group[Owed]) -> None:
         self.delivery.release(group)
+        self.trace.released(group.payload)
         self.gateway.catch_up()
 
     def _observe(self, commit: Commit) -> None:
@@ -402,6 +407,7 @@ class Node:
         metrics.commit_seconds.observe(commit.write_seconds + commit.sync_seconds)
         metrics.sync_seconds.observe(commit.sync_seconds)
         metrics.commit_messages.observe(commit.entries)
+        self.trace.committed(commit)
 
     def _fatal(self, error: BaseException) -> None:
         """End as if killed: the disk failed, and what it kept is unknown until it is read again.

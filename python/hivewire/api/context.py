@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hivewire.api.calls import Calls
     from hivewire.api.polls import Polls
     from hivewire.config import Settings
+    from hivewire.delivery.trace import Trace
     from hivewire.handlers import Services
     from hivewire.media import Media
     from hivewire.metrics import Metrics
@@ -33,6 +34,9 @@ class Context:
     """A user's connections, each with the name of its device."""
     connections: Callable[[], int]
     """How many connections are open."""
+    users: Callable[[], list[str]]
+    """Every user who has a connection."""
+    trace: Trace
     edge: Callable[[], str]
     """Where the edge listens, `HOST:PORT`; empty before it does."""
     media: Media

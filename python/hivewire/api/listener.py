@@ -17,7 +17,19 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from hivewire.api import health, media, openapi, pages, revoke, rtm, server, server_groups, timeline
+from hivewire.api import (
+    admin,
+    health,
+    media,
+    openapi,
+    pages,
+    revoke,
+    rtm,
+    server,
+    server_groups,
+    timeline,
+    trace,
+)
 from hivewire.api.endpoint import route
 from hivewire.api.errors import explain
 from hivewire.api.line import line_class
@@ -94,6 +106,8 @@ def endpoints(context: Context) -> list[Endpoint]:
         *server.endpoints(context),
         *server_groups.endpoints(context),
         *revoke.endpoints(context),
+        *admin.endpoints(context),
+        *trace.endpoints(context),
         *health.endpoints(context),
     ]
     return [*served, *openapi.endpoints(served)]

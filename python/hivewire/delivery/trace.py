@@ -1,0 +1,146 @@
+"""What happened to the newest messages, step by step: the memory behind `why`.
+
+A group of the journal costs one record, a message one tuple in it; marks and cursors are kept as
+the lists that were written anyway. So this costs less than a hundredth of a message, and is on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hivewire.core.entries import CursorEntry, DeviceEntry, SendEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from hivewire.core.entries import ForgetEntry, MarkEntry
+    from hivewire.delivery.owed import Owed
+    from hivewire.store.journal import Commit
+
+WEIGHT: Final = 20_000
+"""Messages, their members, marks and cursors that are remembered: a few MiB."""
+
+
+class Message(NamedTuple):
+    """A message in a group."""
+
+    conv: str
+    n: int
+    user: str
+    device: str
+    accepted_ms: int
+    members: tuple[tuple[str, int], ...]
+    """Each with the place in his timeline."""
+
+
+class Record(NamedTuple):
+    """A group that is durable and was shown; times in milliseconds since the Unix epoch."""
+
+    received: float
+    """When the first of its commands came in."""
+    begun: float
+    written: float
+    synced: float
+    queued: float
+    """When answers and events were with the engine."""
+    messages: tuple[Message, ...]
+    marks: Sequence[MarkEntry]
+    cursors: Sequence[CursorEntry | DeviceEntry | ForgetEntry]
+
+    @property
+    def weight(self) -> int:
+        """What it counts of `WEIGHT`."""
+        members = sum(len(message.members) for message in self.messages)
+        return 1 + len(self.messages) + members + len(self.marks) + len(self.cursors)
+
+
+class Followed(NamedTuple):
+    """A message as far as it is remembered."""
+
+    message: Message
+    record: Record
+    delivered: dict[str, float]
+    """By user: when his delivered mark was durable."""
+    read: dict[str, float]
+    acked: dict[tuple[str, str], float]
+    """By user and device: when its cursor was past the message, and durable."""
+
+
+class Trace:
+    """The newest groups. Loop thread only."""
+
+    def __init__(self, weight: int = WEIGHT) -> None:
+        self._most = weight
+        self._weight = 0
+        self._records: deque[tuple[int, Record]] = deque()
+        self._commit: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def committed(self, commit: Commit) -> None:
+        """A group was synced just now; `released` follows."""
+        synced = time.time_ns() / 1e6
+        written = synced - commit.sync_seconds * 1000
+        self._commit = (written - commit.write_seconds * 1000, written, synced)
+
+    def released(self, owed: Owed) -> None:
+        """That group was shown just now."""
+        messages = tuple(
+            [
+                Message(entry.conv, entry.n, entry.user, entry.device, entry.ts, entry.members)
+                for entry in owed.entries
+                if type(entry) is SendEntry
+            ]
+        )
+        if not (messages or owed.marks or owed.cursors):
+            return
+        queued, begun = time.time_ns() / 1e6, self._commit[0]
+        arrived = min((at for at, _ in owed.arrived), default=None)
+        age = 0.0 if arrived is None else (time.monotonic_ns() - arrived) / 1e6
+        received = begun if arrived is None else queued - age
+        times = (received, *self._commit, queued)
+        self._keep(Record(*times, messages, owed.marks, owed.cursors))
+
+    def _keep(self, record: Record) -> None:
+        weight = record.weight
+        self._records.append((weight, record))
+        self._weight += weight
+        while self._weight > self._most and len(self._records) > 1:
+            self._weight -= self._records.popleft()[0]
+
+    def find(self, conv: str, n: int) -> Followed | None:
+        """What became of a message; None if it is forgotten, or no message."""
+        found: Followed | None = None
+        for _, record in self._records:
+            if found is None:
+                for message in record.messages:
+                    if message.n == n and message.conv == conv:
+                        found = Followed(message, record, {}, {}, {})
+                if found is None:
+                    continue
+            _follow(found, record)
+        return found
+
+
+def _follow(found: Followed, record: Record) -> None:
+    """Note what a group tells of a message before it."""
+    message, at = found.message, record.queued
+    for mark in record.marks:
+        if mark.conv == message.conv:
+            if mark.delivered >= message.n:
+                found.delivered.setdefault(mark.user, at)
+            if mark.read >= message.n:
+                found.read.setdefault(mark.user, at)
+    places = dict(message.members)
+    for user, device in _past(record.cursors, places):
+        found.acked.setdefault((user, device), at)
+
+
+def _past(
+    cursors: Iterable[CursorEntry | DeviceEntry | ForgetEntry], places: dict[str, int]
+) -> Iterable[tuple[str, str]]:
+    for entry in cursors:
+        if isinstance(entry, CursorEntry | DeviceEntry):
+            place = places.get(entry.user)
+            if place is not None and entry.cursor >= place:
+                yield entry.user, entry.device
