@@ -29,8 +29,8 @@ export class Chart {
     if (this.values.length > POINTS) this.values.shift();
     const known = this.values.filter((one) => one !== null);
     const most = Math.max(...known, 0);
-    this.newest.textContent = value === null ? "–" : `${short(value)} ${this.unit}`.trim();
-    this.highest.textContent = known.length ? `highest ${short(most)}` : "nothing so far";
+    this.newest.textContent = value === null ? "–" : short(value, this.unit);
+    this.highest.textContent = known.length ? `highest ${short(most, this.unit)}` : "nothing so far";
     this.svg.setAttribute("aria-label", `${this.name}: ${this.newest.textContent}, ${this.highest.textContent}`);
     const { line, area } = paths(this.values, most || 1);
     this.line.setAttribute("d", line);
@@ -57,12 +57,17 @@ function paths(values, most) {
   return { line, area };
 }
 
-/** A number in few digits. */
-export function short(value) {
-  if (value >= 1e6) return `${(value / 1e6).toFixed(1)} M`;
-  if (value >= 1e4) return `${(value / 1e3).toFixed(1)} k`;
-  if (value >= 100 || Number.isInteger(value)) return value.toFixed(0);
-  return value >= 1 ? value.toFixed(1) : value.toFixed(2);
+/** A number in few digits, with its unit; bytes in powers of 1024. */
+export function short(value, unit = "") {
+  const [step, signs] = unit === "B" ? [1024, ["", "Ki", "Mi", "Gi"]] : [1000, ["", "k", "M", "G"]];
+  let power = 0;
+  while (value >= step * (unit === "B" ? 1 : 10) && power < signs.length - 1) {
+    value /= step;
+    power += 1;
+  }
+  const whole = value >= 100 || Number.isInteger(value);
+  const digits = value.toFixed(whole ? 0 : value >= 1 ? 1 : 2);
+  return `${digits} ${signs[power]}${unit}`.trim();
 }
 
 function made(tag, attributes) {

@@ -58,10 +58,10 @@ export const FIGURES = [
   { name: "Delivery, p99", unit: "ms", read: (now, before) => times(1000, now.quantile("hivewire_answer_seconds", 0.99, before)) },
   { name: "Syncs to disk", unit: "/s", read: (now, before) => now.rate("hivewire_commits_total", before) },
   { name: "Sync time, p99", unit: "ms", read: (now, before) => times(1000, now.quantile("hivewire_commit_seconds", 0.99, before)) },
-  { name: "Memory", unit: "MiB", read: (now) => now.value("process_resident_memory_bytes") / 2 ** 20 },
-  { name: "Memory a connection", unit: "KiB", read: perConnection },
+  { name: "Memory", unit: "B", read: (now) => now.value("process_resident_memory_bytes") },
+  { name: "Memory a connection", unit: "B", read: perConnection },
   { name: "Slow readers closed", unit: "/s", read: (now, before) => now.rate("hivewire_slow_readers_total", before) },
-  { name: "Waiting for slow readers", unit: "KiB", read: (now) => now.value("hivewire_outbox_bytes") / 1024 },
+  { name: "Waiting for slow readers", unit: "B", read: (now) => now.value("hivewire_outbox_bytes") },
   { name: "Timer wheel lag", unit: "ms", read: (now) => now.value("hivewire_wheel_lag_seconds") * 1000 },
   { name: "Processor", unit: "%", read: (now, before) => times(100, now.rate("process_cpu_seconds_total", before)) },
 ];
@@ -72,5 +72,5 @@ function times(factor, value) {
 
 function perConnection(now) {
   const connections = now.value("hivewire_connections");
-  return connections ? now.value("process_resident_memory_bytes") / 1024 / connections : null;
+  return connections ? now.value("process_resident_memory_bytes") / connections : null;
 }

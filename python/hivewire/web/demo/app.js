@@ -37,7 +37,8 @@ class App {
 
   listen() {
     const { client } = this;
-    client.on("line", (state) => this.onLine(state));
+    client.on("line", () => this.onLine());
+    for (const type of ["online", "offline"]) addEventListener(type, () => this.onLine());
     client.on("closed", (error) => this.onClosed(error));
     by("new-chat").addEventListener("click", () => this.newChat());
     by("new-group").addEventListener("click", () => this.newGroup());
@@ -78,8 +79,9 @@ class App {
 
   // -- the line ---------------------------------------------------------------------------------
 
-  onLine(state) {
-    if (state === "online") this.banner("");
+  /** The browser knows of a lost network before the line does. */
+  onLine() {
+    if (this.client.isOnline && navigator.onLine) this.banner("");
     else this.banner("Offline. What you write is kept and sent when the line is back.", "offline");
     this.onVisible();
   }

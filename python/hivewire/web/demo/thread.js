@@ -62,17 +62,26 @@ export class Thread {
     this.drawHead(found);
     if (!found) return;
     const scroll = by("scroll");
-    const before = { height: scroll.scrollHeight, top: scroll.scrollTop, last: this.last };
+    const last = this.last;
+    const anchor = this.pinned ? undefined : this.firstInSight();
+    const top = anchor?.offsetTop;
     this.place(this.listed(found));
     scroll.setAttribute("aria-busy", String(Boolean(found.loading)));
     by("more").textContent = more(found);
     const own = found.items.at(-1)?.from === this.chats.me;
     this.last = found.items.at(-1)?.key ?? found.items.at(-1)?.n;
-    const came = !fresh && before.last !== this.last;
+    const came = !fresh && last !== this.last;
     if (this.pinned || (came && own)) this.toNewest();
-    else if (this.grewAbove) scroll.scrollTop = before.top + scroll.scrollHeight - before.height;
+    else if (anchor?.isConnected) scroll.scrollTop += anchor.offsetTop - top;
     if (!this.pinned && came && !own) by("newest").hidden = false;
     this.drawTyping(found);
+  }
+
+  /** The message that one reads: it stays where it is, whatever comes above it. */
+  firstInSight() {
+    const { top } = by("scroll").getBoundingClientRect();
+    const rows = [...by("messages").querySelectorAll("li.message")];
+    return rows.find((row) => row.getBoundingClientRect().bottom > top);
   }
 
   drawHead(found) {
@@ -109,14 +118,12 @@ export class Thread {
 
   place(rows) {
     const list = by("messages");
-    const first = list.firstElementChild;
     const keep = new Set(rows);
     const focused = document.activeElement;
     for (const row of [...list.children]) if (!keep.has(row)) row.remove();
     rows.forEach((row, place) => {
       if (list.children[place] !== row) list.insertBefore(row, list.children[place] ?? null);
     });
-    this.grewAbove = first !== null && list.firstElementChild !== first;
     if (list.contains(focused) && document.activeElement !== focused) focused.focus();
   }
 
