@@ -105,7 +105,7 @@ def look(context: Context, conv: str, n: int) -> Traced:
     """The answer, when all is durable. Raises ApiError for what is not there."""
     view = context.services.view
     state = view.conversation(conv)
-    if state is None:
+    if state is None or not state.durable:
         raise ApiError("not_found", "there is no such conversation", field="conv")
     if n > state.durable:
         raise ApiError("not_found", f"the conversation ends at {state.durable}", field="n")

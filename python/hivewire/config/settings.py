@@ -79,7 +79,7 @@ class Settings(BaseSettings):
         if not edge.origins:
             edge = edge.model_copy(update={"origins": ("*",)})
         settings = self.model_copy(update={"edge": edge})
-        settings._dev = True
+        settings._dev = True  # noqa: SLF001 - it is this very class
         return settings
 
     @classmethod

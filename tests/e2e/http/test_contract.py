@@ -74,6 +74,10 @@ CASES = {
     "POST /api/v1/server/revoke": Case({"user": "USER.gone"}, {"user": ""}),
     "POST /api/v1/server/tokens": Case({"user": "USER"}, {"user": "USER", "ttl": -1}),
     "GET /api/v1/server/info": Case(),
+    "GET /api/v1/server/connections": Case({"limit": 5}, {"limit": 0}),
+    "GET /api/v1/server/trace": Case(
+        {"conv": "direct:x,y", "n": 1}, {"conv": "direct:x,z", "n": 1}, 404
+    ),
 }
 
 
@@ -145,7 +149,7 @@ async def test_its_good_its_bad_and_its_unauthorised_call(
     security = operation(document, endpoint)["security"]
     caller = None if security == [{"key": []}] else user
     async with Web.of(node, caller) as web:
-        if "history" in endpoint:
+        if "history" in endpoint or "trace" in endpoint:
             await web.http.post(
                 "/api/v1/server/send",
                 json={"from": "x", "to": "user:y", "key": f"key-{user}", "text": "hi"},

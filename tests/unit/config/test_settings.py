@@ -179,3 +179,17 @@ def test_a_listener_with_tls_may_be_anywhere_and_a_plain_one_may_not() -> None:
             edge={"tls_cert": "node.crt", "tls_key": "node.key"},
             api={"address": "0.0.0.0:8001"},
         )
+
+
+def test_with_dev_pages_of_the_api_listener_may_connect_unless_origins_are_set() -> None:
+    plain = load()
+    assert (plain.dev, plain.edge.origins) == (False, ())
+    assert (plain.developed().dev, plain.developed().edge.origins) == (True, ("*",))
+    kept = load(edge={"origins": ["https://chat.example"]}).developed()
+    assert kept.edge.origins == ("https://chat.example",)
+
+
+def test_no_variable_makes_a_node_one_for_development(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIVEWIRE_DEV", "true")
+    with pytest.raises(ConfigError):
+        load()

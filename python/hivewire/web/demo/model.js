@@ -80,7 +80,7 @@ export class Chats {
     client.on("receipt", (receipt) => this.onReceipt(receipt));
     client.on("typing", (typing) => this.onTyping(typing));
     client.on("presence", ({ changes }) => this.onPresence(changes));
-    client.on("line", (state) => state === "online" && this.refresh());
+    client.on("line", (state) => (state === "online" ? this.refresh() : this.onOffline()));
     client.on("loss", () => this.onLoss());
   }
 
@@ -185,6 +185,16 @@ export class Chats {
 
   onPresence(changes) {
     for (const change of changes) this.presence.set(change.user, change);
+    this.changed();
+  }
+
+  /** Without a line nobody knows who is there and who is typing. */
+  onOffline() {
+    this.presence.clear();
+    for (const found of this.conversations.values()) {
+      for (const timer of found.typing.values()) clearTimeout(timer);
+      found.typing.clear();
+    }
     this.changed();
   }
 

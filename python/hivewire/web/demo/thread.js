@@ -93,7 +93,7 @@ export class Thread {
     by("title").textContent = found.name;
     by("head-avatar").replaceChildren(avatar(found.name, state));
     by("subtitle").textContent = found.other
-      ? lastSeen(presence.get(found.other))
+      ? presence.size ? lastSeen(presence.get(found.other)) : ""
       : members(found, presence, this.chats.me);
     by("add-members").hidden = Boolean(found.other);
   }
@@ -187,7 +187,7 @@ export class Thread {
     bubble.append(stamp(item, state));
     const parts = [bubble];
     if (!own && group) parts.unshift(follows ? el("span", { className: "avatar none" }) : avatar(item.from));
-    if (item.n && !item.recalled) parts.push(this.buttons(found, item, own));
+    if (item.n && !item.recalled) bubble.append(this.buttons(item, own));
     if (state === "failed") parts.push(this.failed(item));
     const reactions = this.reactions(item);
     if (reactions) bubble.append(reactions);
@@ -218,7 +218,7 @@ export class Thread {
     return box;
   }
 
-  buttons(found, item, own) {
+  buttons(item, own) {
     const bar = el("div", { className: "actions", role: "toolbar", "aria-label": "Message actions" });
     const add = (label, text, act) => {
       const button = el("button", { type: "button", tabIndex: -1, title: label, "aria-label": label }, text);
@@ -338,6 +338,7 @@ function lastSeen(one) {
 
 function members(found, presence, me) {
   const names = [me, ...Object.keys(found.peers)].sort();
+  if (!presence.size) return `${names.length} members: ${names.join(", ")}`;
   const online = names.filter((name) => name === me || presence.get(name)?.state === "online");
   return `${names.length} members, ${online.length} online: ${names.join(", ")}`;
 }

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from hivewire.core.entries import CursorEntry, MarkEntry, SendEntry
+from hivewire.delivery.owed import Owed
+from hivewire.delivery.trace import Trace
+from hivewire.store.journal import Commit
+
+CONV = "direct:ann,bob"
+
+
+def message(n: int) -> SendEntry:
+    members = (("ann", n), ("bob", n + 10))
+    return SendEntry("ann", "web", CONV, f"key-{n}", b"", n, 1000 + n, n, members, text="hi")
+
+
+def shown(trace: Trace, *entries: SendEntry | MarkEntry | CursorEntry) -> None:
+    """A group with these is synced and shown."""
+    owed = Owed()
+    for entry in entries:
+        if isinstance(entry, SendEntry):
+            owed.entries.append(entry)
+        elif isinstance(entry, MarkEntry):
+            owed.marks.append(entry)
+        else:
+            owed.cursors.append(entry)
+    trace.committed(Commit(len(entries), len(entries), 0.001, 0.002))
+    trace.released(owed)
+
+
+def test_a_message_is_found_with_the_times_of_its_group_in_order() -> None:
+    trace = Trace()
+    shown(trace, message(1), message(2))
+    found = trace.find(CONV, 2)
+    assert found is not None
+    assert (found.message.user, found.message.device) == ("ann", "web")
+    record = found.record
+    times = [record.received, record.begun, record.written, record.synced, record.queued]
+    assert times == sorted(times)
+    assert abs(record.synced - record.begun - 3) < 0.01
+    assert trace.find(CONV, 3) is None
+    assert trace.find("direct:ann,cat", 2) is None
+
+
+def test_marks_and_cursors_past_a_message_are_told_from_the_first_that_was() -> None:
+    trace = Trace()
+    shown(trace, message(5))
+    shown(trace, CursorEntry("bob", "phone", 14, 0, 0), MarkEntry("bob", CONV, 4, 4))
+    found = trace.find(CONV, 5)
+    assert found is not None
+    assert (found.delivered, found.read, found.acked) == ({}, {}, {})
+    shown(trace, CursorEntry("bob", "phone", 15, 0, 0), MarkEntry("bob", CONV, 5, 4))
+    shown(trace, CursorEntry("bob", "phone", 19, 0, 0), MarkEntry("bob", CONV, 9, 9))
+    found = trace.find(CONV, 5)
+    assert found is not None
+    assert set(found.acked) == {("bob", "phone")}
+    assert found.delivered["bob"] == found.acked["bob", "phone"] < found.read["bob"]
+
+
+def test_i8_what_is_remembered_has_a_bound() -> None:
+    trace = Trace(weight=12)
+    for n in range(1, 8):
+        shown(trace, message(n))
+    assert [n for n in range(1, 8) if trace.find(CONV, n)] == [5, 6, 7]
+    shown(trace, *(message(n) for n in range(10, 30)))
+    assert trace.find(CONV, 29) is not None, "the newest group is kept, however large"
+    assert trace.find(CONV, 7) is None
