@@ -22,6 +22,7 @@ from hivewire.auth import KeyProblem, mint_token
 from hivewire.core.names import is_name
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from importlib.resources.abc import Traversable
 
     from starlette.requests import Request
@@ -106,7 +107,7 @@ def page(file: Traversable, path: str, context: Context) -> Route:
     return Route(path, serve, methods=["GET"])
 
 
-def token_route(context: Context) -> object:
+def token_route(context: Context) -> Callable[[Request], Awaitable[Response]]:
     """`POST /demo/token`: a token for whoever one wants to be."""
     decoder = msgspec.json.Decoder(Guest)
 

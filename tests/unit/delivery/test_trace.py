@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 from hivewire.core.entries import CursorEntry, MarkEntry, SendEntry
 from hivewire.delivery.owed import Owed
 from hivewire.delivery.trace import Trace
@@ -16,9 +18,11 @@ def message(n: int) -> SendEntry:
 def shown(trace: Trace, *entries: SendEntry | MarkEntry | CursorEntry) -> None:
     """A group with these is synced and shown."""
     owed = Owed()
+    owed.arrived.append((time.monotonic_ns() - 10_000_000, 1, 0))
     for entry in entries:
         if isinstance(entry, SendEntry):
             owed.entries.append(entry)
+            owed.events += len(entry.members)
         elif isinstance(entry, MarkEntry):
             owed.marks.append(entry)
         else:
