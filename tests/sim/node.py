@@ -73,6 +73,18 @@ class NoMedia:
         return {}
 
 
+class NoProbes:
+    """Nor are threads that look at a real clock."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def join(self) -> None: ...
+
+
 class NoApi:
     """The HTTP listener is no part of the simulation."""
 
@@ -126,6 +138,7 @@ class Machine:
             mock.patch.object(app, "ThreadCommitter", return_value=Disk(self, loop)),
             mock.patch.object(app, "Api", NoApi),
             mock.patch.object(app, "Media", NoMedia),
+            mock.patch.object(app, "Probes", NoProbes),
             mock.patch.object(app, "random", self.schedule.rng),
         ):
             self.node = loop.run(SimNode, self.settings)
