@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from hivewire import gateway
 from hivewire.api import Access, Api, Calls, Context, Polls
 from hivewire.api.media import store as store_media
-from hivewire.auth import KeyProblem, Keyring, Verifier, link_secret, ticket_secret
+from hivewire.auth import KeyProblem, Keyring, Verifier, keyring_of, link_secret, ticket_secret
 from hivewire.auth.fetcher import PublishedKeys
 from hivewire.config.sections import Auth
 from hivewire.core.access import load_revocations
@@ -476,7 +476,7 @@ def verifier_for(
 ) -> Verifier:
     """What checks tokens. Where the application does, no key is needed and none is known."""
     try:
-        return Verifier(settings.auth, keyring)
+        return Verifier(settings.auth, keyring or keyring_of(settings, time.monotonic))
     except KeyProblem:
         if application is None or application.authenticator is None:
             raise

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from tests.certificates import issue
+from tests.e2e.http.web import Web
 from tests.e2e.stranger import Stranger, key
 from tests.issuer import Answer, Issuer, new_key
 from tests.tokens import segment, sign
@@ -108,6 +111,21 @@ async def test_known_keys_count_while_the_issuer_is_down(start_node: Start) -> N
                     break
                 await line.ended()
         await line.leave()
+
+
+async def test_a_reload_keeps_what_is_known_of_keys_and_of_revocations(start_node: Start) -> None:
+    with Issuer() as issuer:
+        node = start_node(env=issuer.env | {"HIVEWIRE_AUTH__REVOCATIONS_KEPT": "1h"})
+        async with await come(node, issuer.token("ann")) as ann, Web.of(node, None) as backend:
+            old = issuer.token("bob")
+            await backend.post("/api/v1/server/revoke", user="bob")
+            issuer.stop()
+            command = (sys.executable, "-m", "hivewire", "reload", "--data", str(node.data))
+            reload = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL)
+            assert await reload.wait() == 0
+            assert (await ann.call("ping"))["op"] == "pong"
+            await (await come(node, issuer.token("ann"), "tab")).leave()
+            await turned_away(node, old)
 
 
 async def test_who_waits_for_a_key_holds_up_nobody(start_node: Start) -> None:

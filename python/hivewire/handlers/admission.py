@@ -97,6 +97,8 @@ def wait_for_key(
 
     def go_on(*, found: bool) -> None:
         caller.busy = False
+        if caller.gone:
+            return
         verdict: Identity | Rejection | None = None
         if found:
             with contextlib.suppress(Refused, KeyWanted):

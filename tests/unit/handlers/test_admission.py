@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 import structlog
 
-from hivewire.auth import check_ticket
+from hivewire import gateway
+from hivewire.auth import Keyring, Verifier, check_ticket
+from hivewire.auth.jwks import read_keys
+from hivewire.config.jwks import Jwks
+from hivewire.config.sections import Auth
 from hivewire.hooks import App, Credentials, Identity, Refuse, Session
+from tests.issuer import Issuer
 from tests.unit.hooks.node import HookedDriver
 
 from .driver import CODES, NOW_S, Driver, Told, bodies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 USERS = {"ann's": Identity("ann"), "bound": Identity("ann", "phone", NOW_S + 60)}
 
@@ -280,3 +289,92 @@ class TestOnDisconnect:
         driver.open("ann").closed(1001)
         await driver.rest()
         assert [(session.user, code) for session, code in door.gone] == [("ann", 1001)]
+
+
+class Fetching:
+    """A keyring whose source answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.driver = Driver()
+        self.issuer = Issuer()
+        jwks = Jwks.model_validate({"urls": ("https://login.example/keys",)})
+        self.keyring = Keyring(jwks, "ES256", lambda: 0.0)
+        auth = Auth(algorithm="ES256")
+        services = self.driver.services
+        services.verifier = Verifier(auth, self.keyring)
+        services.fetch_keys = lambda _, settled: self.asked.append(settled)
+        services.act = self.act
+        self.asked: list[Callable[[bool], None]] = []
+
+    def act(self, work: Callable[[], None]) -> None:
+        with mock.patch.object(gateway, "time", self.driver.clock):
+            self.driver.gateway.act(work)
+
+    def token(self) -> str:
+        return self.issuer.token("ann", iat=NOW_S, exp=NOW_S + 60)
+
+    def settle(self, *, found: bool) -> list[Told]:
+        """The fetch ends, with the issuer's keys or without."""
+        (source,) = self.keyring.sources
+        if found:
+            keys = read_keys(self.issuer.published().body, "ES256")
+            self.keyring.put(source, keys, None)
+        asked, self.asked = self.asked, []
+        for settled in asked:
+            settled(found)
+        return self.driver.settle()
+
+
+class TestPublishedKeys:
+    def test_who_waits_for_a_key_holds_his_own_commands_only(self) -> None:
+        fetching = Fetching()
+        line = fetching.driver.stranger()
+        line.says("connect", token=fetching.token(), device="phone")
+        line.says("ping")
+        assert fetching.driver.turn() == []
+        assert len(fetching.asked) == 1
+        told = fetching.settle(found=True)
+        assert [one.kind for one in told] == ["connected", "pong"]
+        assert told[0].user == "ann"
+
+    def test_without_keys_nobody_is_refused_for_good(self) -> None:
+        fetching = Fetching()
+        line = fetching.driver.stranger()
+        line.says("connect", token=fetching.token(), device="phone")
+        fetching.driver.turn()
+        error, closed = fetching.settle(found=False)
+        assert (error.body["code"], error.body["retryable"]) == ("unavailable", True)
+        assert closed.code == CODES["SERVER_ERROR"]
+
+    def test_a_key_that_the_fetch_did_not_bring_is_4500(self) -> None:
+        fetching = Fetching()
+        fetching.issuer.rotate("second")
+        token = fetching.token()
+        del fetching.issuer.private["second"]
+        line = fetching.driver.stranger()
+        line.says("connect", token=token, device="phone")
+        fetching.driver.turn()
+        (closed,) = fetching.settle(found=True)
+        assert closed.code == CODES["BAD_TOKEN"]
+
+    def test_a_refresh_waits_the_same_way(self) -> None:
+        fetching = Fetching()
+        fetching.settle(found=True)
+        line = fetching.driver.stranger()
+        line.says("connect", token=fetching.token(), device="phone")
+        fetching.driver.settle()
+        fetching.issuer.rotate("second")
+        line.says("refresh", token=fetching.token())
+        assert fetching.driver.settle() == []
+        (told,) = fetching.settle(found=True)
+        assert (told.kind, told.expires_s) == ("refresh", NOW_S + 60)
+
+    def test_who_has_gone_meanwhile_is_no_session(self) -> None:
+        fetching = Fetching()
+        line = fetching.driver.stranger()
+        line.says("connect", token=fetching.token(), device="phone")
+        fetching.driver.turn()
+        line.closed()
+        fetching.driver.turn()
+        fetching.settle(found=True)
+        assert not fetching.driver.services.connecting
