@@ -13,11 +13,12 @@ import pytest
 
 from hivewire import app
 from hivewire.app import Node
-from hivewire.auth import KeyProblem, Refused, mint_token
+from hivewire.auth import KeyProblem, KeyWanted, Refused, mint_token
 from hivewire.config import load
 from hivewire.core.entries import CursorEntry
 from hivewire.hooks import App, Credentials, Event
 from hivewire.store import DataDirectoryHeld, StoreBroken
+from tests.issuer import Issuer
 
 from .client.virtual import run
 
@@ -169,6 +170,14 @@ class TestApplications:
         verifier = app.verifier_for(keyless, application)
         with pytest.raises(Refused):
             verifier.verify(mint_token(settings(tmp_path).auth, "ann"), int(time.time()))
+
+
+class TestKeys:
+    def test_published_ones_need_no_other(self, tmp_path: Path) -> None:
+        urls = ("https://login.example/keys",)
+        published = load(auth={"algorithm": "ES256"}, jwks={"urls": urls}, store={"path": tmp_path})
+        with pytest.raises(KeyWanted):
+            app.verifier_for(published, None).verify(Issuer().token("ann"), int(time.time()))
 
 
 class TestTheEnd:
