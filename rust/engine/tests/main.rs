@@ -29,3 +29,5 @@ mod outbox;
 mod shards;
 #[cfg(test)]
 mod topics;
+#[cfg(test)]
+mod uring;

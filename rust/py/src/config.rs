@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     tls_handshakes: (u32, u32),
     sync_bytes: (u32, u32),
     address_connects: (u32, u32),
+    io_uring: bool,
     memory_limit: u64,
 }
 
@@ -67,6 +68,7 @@ impl From<Settings> for Config {
                 sync: rate(settings.sync_bytes),
                 address: rate(settings.address_connects),
             },
+            io_uring: settings.io_uring,
             memory_limit: settings.memory_limit,
         }
     }
