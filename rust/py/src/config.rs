@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 
 /// The attributes that `Engine(settings)` reads, by the names of [`Config`].
 #[derive(FromPyObject)]
+#[expect(clippy::struct_excessive_bools, reason = "settings that do not exclude each other")]
 pub(crate) struct Settings {
     address: String,
     shards: usize,
