@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.e2e.rfc6455 import abort_all
@@ -41,6 +42,14 @@ def no_node_outlives_its_test() -> Iterator[None]:
     for left in NODES[before:]:
         if left.running():
             left.kill9()
+
+
+@pytest.fixture(autouse=True)
+def logs_are_set_up_by_nobody_before() -> Iterator[None]:
+    """Where a test has set up this process's logs, the next one finds them as they were."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
 
 
 @pytest.fixture

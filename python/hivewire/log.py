@@ -39,5 +39,6 @@ def configure(settings: Log) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[settings.level]),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        # A reload may change the level: a logger that was kept would not hear of it.
+        cache_logger_on_first_use=False,
     )
