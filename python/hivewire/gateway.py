@@ -78,7 +78,6 @@ class EngineSettings:
     tls_handshakes: tuple[int, int] = (0, 0)
     sync_bytes: tuple[int, int] = (0, 0)
     address_connects: tuple[int, int] = (0, 0)
-    io_uring: bool = True
     memory_limit: int = 0
 
 
@@ -108,7 +107,6 @@ def engine_settings(settings: Settings, shards: int) -> EngineSettings:
         tls_handshakes=(rates.tls_per_second, rates.tls_burst),
         sync_bytes=(rates.sync_bytes_per_second, rates.sync_bytes_burst),
         address_connects=(rates.address_per_second, rates.address_burst),
-        io_uring=settings.edge.io_uring,
         memory_limit=settings.memory.limit,
     )
 

@@ -8,10 +8,7 @@ if TYPE_CHECKING:
     from hivewire.config.settings import Settings
 
 FIXED: Final = {
-    "edge": (
-        *("address", "insecure", "deflate", "origins", "shards", "tls_cert", "tls_key"),
-        "io_uring",
-    ),
+    "edge": ("address", "insecure", "deflate", "origins", "shards", "tls_cert", "tls_key"),
     "api": ("address", "insecure"),
     "store": ("path", "sync", "block_cache", "write_buffer", "open_files"),
     "limits": (

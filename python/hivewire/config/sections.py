@@ -101,12 +101,6 @@ class Edge(Section):
         ge=0,
         le=256,
     )
-    io_uring: bool = setting(
-        default=True,
-        why="Many connections are written to in one system call, where the kernel has io_uring "
-        "(Linux 6.0) and allows it. Elsewhere each is written to by itself, as with `false`; a "
-        "delivery to a crowd then costs about a seventh more CPU.",
-    )
 
     @property
     def tls(self) -> tuple[str, str] | None:

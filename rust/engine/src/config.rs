@@ -52,7 +52,6 @@ impl Default for Admission {
 
 /// Settings of one engine. Sizes are bytes, times are milliseconds unless the name says more.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "settings that do not exclude each other")]
 pub struct Config {
     /// `HOST:PORT`; port 0 takes a free one.
     pub address: String,
@@ -99,8 +98,6 @@ pub struct Config {
     pub control_per_second: u32,
     /// See [`Admission`].
     pub admission: Admission,
-    /// Whether many connections are flushed in one entry into the kernel, where it has `io_uring`.
-    pub io_uring: bool,
     /// Resident memory from 75 % of which on newcomers are refused, from 85 % slow readers closed,
     /// from 92 % nothing is read; 0 is no limit.
     pub memory_limit: u64,
@@ -131,7 +128,6 @@ impl Default for Config {
             inbound_bytes: 4 * 1024 * 1024,
             control_per_second: 10,
             admission: Admission::default(),
-            io_uring: true,
             memory_limit: 0,
         }
     }

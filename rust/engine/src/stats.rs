@@ -54,8 +54,6 @@ stats! {
     sessions,
     /// Gauge: 1 where the shard has a file table of its own.
     own_file_table,
-    /// Gauge: 1 where the shard flushes through `io_uring`.
-    io_uring,
     /// Sockets accepted.
     accepted_total,
     /// Times the listener rested for want of descriptors or room.
@@ -90,8 +88,6 @@ stats! {
     reads_total,
     /// Writes to sockets.
     writes_total,
-    /// Of these: those that entered the kernel together with others (`io_uring`).
-    uring_writes_total,
     /// Of these: those that took several pieces of a turn together.
     gathered_writes_total,
     /// Bytes that went out in those.

@@ -1,7 +1,6 @@
 //! The only room with `unsafe`: what the standard library and mio do not offer of Linux.
 #![expect(unsafe_code, reason = "system calls that have no safe wrapper among our dependencies")]
 
-use io_uring::{IoUring, opcode, squeue, types};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
@@ -129,84 +128,6 @@ fn close_range(first: u32, last: u32, flags: libc::c_uint) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Sends to many sockets in one entry into the kernel (`io_uring`).
-pub struct Sends {
-    ring: IoUring,
-    entries: Vec<squeue::Entry>,
-}
-
-impl std::fmt::Debug for Sends {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sends").finish_non_exhaustive()
-    }
-}
-
-impl Sends {
-    /// A ring for up to `together` sends at once. Only the thread that makes it may use it.
-    ///
-    /// # Errors
-    /// Before Linux 6.0, and where `io_uring` is forbidden: a seccomp filter, as containers have
-    /// it, or `kernel.io_uring_disabled`.
-    pub fn new(together: u16) -> io::Result<Self> {
-        let mut builder = IoUring::builder();
-        builder.setup_submit_all().setup_single_issuer().setup_coop_taskrun();
-        let ring = builder.build(together.into())?;
-        Ok(Self { ring, entries: Vec::new() })
-    }
-
-    /// Sends to each socket without waiting for room in it. `taken` gets for each of them, in
-    /// order, the bytes that its socket took (0: it would block) or its error.
-    ///
-    /// More sends than the ring is for go in several entries. It returns when the kernel is done
-    /// with all of them. Should it refuse to work on, which it has no reason to, the process ends.
-    pub fn send<'a>(
-        &mut self,
-        sends: impl Iterator<Item = (RawFd, &'a [u8])>,
-        taken: &mut Vec<io::Result<usize>>,
-    ) {
-        self.entries.clear();
-        self.entries.extend(sends.zip(0..).map(|((socket, bytes), number)| {
-            let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            let send = opcode::Send::new(types::Fd(socket), bytes.as_ptr(), len);
-            send.flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL).build().user_data(number)
-        }));
-        taken.clear();
-        taken.extend(self.entries.iter().map(|_| Ok(0)));
-        let room = self.ring.params().sq_entries() as usize;
-        for part in self.entries.chunks(room) {
-            // SAFETY: the bytes are borrowed until this call returns, and it returns only when the
-            // kernel has reported each entry as done. Nothing in between can panic or return.
-            if unsafe { self.ring.submission().push_multiple(part) }.is_err() {
-                std::process::abort();
-            }
-            complete(&mut self.ring, part.len(), taken);
-        }
-    }
-}
-
-/// Submits what has been pushed and takes its `left` results. With `MSG_DONTWAIT` all are there
-/// when the first call comes back.
-fn complete(ring: &mut IoUring, mut left: usize, taken: &mut [io::Result<usize>]) {
-    while left > 0 {
-        if let Err(error) = ring.submit_and_wait(left) {
-            // Interrupted, or the kernel is short of memory for the moment.
-            if !matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY)) {
-                std::process::abort();
-            }
-        }
-        for done in ring.completion() {
-            left = left.saturating_sub(1);
-            let number = usize::try_from(done.user_data()).unwrap_or(usize::MAX);
-            if let Some(taken) = taken.get_mut(number) {
-                *taken = match done.result() {
-                    error if error == -libc::EAGAIN => Ok(0),
-                    sent => usize::try_from(sent).map_err(|_| io::Error::from_raw_os_error(-sent)),
-                };
-            }
-        }
-    }
-}
-
 /// Bytes of a page of memory.
 #[must_use]
 pub fn page_bytes() -> u64 {
@@ -263,30 +184,9 @@ mod tests {
     use super::*;
     use mio::unix::SourceFd;
     use mio::{Events, Interest, Poll, Token};
-    use std::os::unix::net::UnixStream;
     use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
     use std::time::Duration;
-
-    /// Skips where the kernel has no `io_uring`: then the shards do without, as other tests show.
-    #[test]
-    fn each_send_has_its_own_outcome_however_many_there_are() {
-        let Ok(mut sends) = Sends::new(2) else { return };
-        let (open, mut peer) = UnixStream::pair().expect("a pair");
-        let (full, _unread) = UnixStream::pair().expect("a pair");
-        full.set_nonblocking(true).expect("set");
-        while (&full).write(&[0; 4_096]).is_ok() {}
-        let broken = UnixStream::pair().expect("a pair").0;
-        let to: [(&UnixStream, &[u8]); 5] =
-            [(&open, b"one "), (&full, b"-"), (&broken, b"-"), (&open, b"two "), (&open, b"three")];
-        let mut taken = Vec::new();
-        sends.send(to.iter().map(|(socket, bytes)| (socket.as_raw_fd(), *bytes)), &mut taken);
-        let kinds: Vec<_> = taken.into_iter().map(|one| one.map_err(|e| e.kind())).collect();
-        assert_eq!(kinds, [Ok(4), Ok(0), Err(io::ErrorKind::BrokenPipe), Ok(4), Ok(5)]);
-        let mut heard = [0; 13];
-        peer.read_exact(&mut heard).expect("all of it");
-        assert_eq!(&heard, b"one two three");
-    }
 
     /// Between flag and write a ringer may lose its processor. Answered meanwhile, it would leave
     /// the descriptor readable with nobody to clear it, and a level-triggered loop would spin.

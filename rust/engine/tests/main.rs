@@ -29,5 +29,3 @@ mod outbox;
 mod shards;
 #[cfg(test)]
 mod topics;
-#[cfg(test)]
-mod uring;

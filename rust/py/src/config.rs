@@ -8,7 +8,6 @@ use pyo3::types::PyDict;
 
 /// The attributes that `Engine(settings)` reads, by the names of [`Config`].
 #[derive(FromPyObject)]
-#[expect(clippy::struct_excessive_bools, reason = "settings that do not exclude each other")]
 pub(crate) struct Settings {
     address: String,
     shards: usize,
@@ -35,7 +34,6 @@ pub(crate) struct Settings {
     tls_handshakes: (u32, u32),
     sync_bytes: (u32, u32),
     address_connects: (u32, u32),
-    io_uring: bool,
     memory_limit: u64,
 }
 
@@ -69,7 +67,6 @@ impl From<Settings> for Config {
                 sync: rate(settings.sync_bytes),
                 address: rate(settings.address_connects),
             },
-            io_uring: settings.io_uring,
             memory_limit: settings.memory_limit,
         }
     }

@@ -184,29 +184,6 @@ impl Turn {
         Ok((written, None))
     }
 
-    /// The bytes of a queue of one piece.
-    #[must_use]
-    pub fn only_piece(&self, queue: Queue) -> &[u8] {
-        self.node(queue.head).map_or(&[], |node| self.bytes(node.piece))
-    }
-
-    /// Appends the bytes of a whole queue to `buffer`.
-    pub fn gather_into(&self, queue: Queue, buffer: &mut Vec<u8>) {
-        let mut node = queue.head;
-        while let Some(Node { piece, next }) = self.node(node) {
-            buffer.extend_from_slice(self.bytes(piece));
-            node = next;
-        }
-    }
-
-    /// Where the kernel stopped taking a queue that it was offered as a whole, after `sent` bytes;
-    /// `None`: everything went out.
-    #[must_use]
-    pub fn rest(&self, queue: Queue, sent: usize) -> Option<Rest> {
-        let mut at = Rest::all(queue);
-        self.advance(&mut at, sent).then_some(at)
-    }
-
     fn gather(&mut self, at: Rest) {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
@@ -332,22 +309,6 @@ mod tests {
         assert_eq!((written, socket.writes), (11, 1));
         assert!(rest.is_none());
         assert_eq!(socket.taken, b"onetwothree");
-    }
-
-    #[test]
-    fn a_queue_that_was_offered_as_a_whole_knows_where_it_stopped() {
-        for (sent, left) in [(0, "onetwo"), (2, "etwo"), (3, "two"), (5, "o")] {
-            let (mut turn, queue) = given(&[b"one", b"two"]);
-            let mut whole = Vec::new();
-            turn.gather_into(queue, &mut whole);
-            assert_eq!(whole, b"onetwo");
-            let (mut backlog, mut socket) =
-                (Backlog::new(0), Socket { room: 9, ..Socket::default() });
-            turn.keep(turn.rest(queue, sent).expect("not all went out"), &mut backlog);
-            backlog.write(&mut socket, &mut Vec::new()).expect("no error");
-            assert_eq!(socket.taken, left.as_bytes());
-            assert!(turn.rest(queue, 6).is_none());
-        }
     }
 
     #[test]

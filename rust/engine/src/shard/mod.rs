@@ -15,7 +15,6 @@ mod output;
 mod read;
 mod secure;
 mod timers;
-mod uring;
 mod write;
 
 pub(crate) use accept::claim;
@@ -47,7 +46,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use uring::Uring;
 
 const LISTENER: Token = Token(usize::MAX - 1);
 const INBOX: Token = Token(usize::MAX - 2);
@@ -110,8 +108,6 @@ pub struct Shard {
     gate: Gate,
     ceiling: Ceiling,
     output: Output,
-    /// `None`: every connection is written to by itself.
-    uring: Option<Uring>,
     batch: Batch,
     parcels: Vec<Parcel>,
     readable: Vec<u32>,
@@ -160,8 +156,6 @@ impl Shard {
         let listener = accept::listen(listen.address, &poll, LISTENER)?;
         let wake = shared.inbox.bell().as_raw_fd();
         poll.registry().register(&mut SourceFd(&wake), INBOX, Interest::READABLE)?;
-        let uring = if config.io_uring { Uring::new().ok() } else { None };
-        shared.stats.io_uring.set(u64::from(uring.is_some()));
         let mut new = Self {
             id: u32::try_from(listen.id).unwrap_or(0),
             codec: Codec::new(config.proto()),
@@ -180,7 +174,6 @@ impl Shard {
             gate: Gate::new(&config.admission, config.shards),
             ceiling: Ceiling::new(config.memory_limit),
             output: Output::default(),
-            uring,
             batch: Batch::default(),
             parcels: Vec::new(),
             readable: Vec::new(),

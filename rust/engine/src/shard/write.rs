@@ -1,7 +1,6 @@
 //! The flush at the end of a turn: one write for all that piled up for a connection.
 
 use super::output::Output;
-use super::uring::Uring;
 use super::{Shard, conn_id};
 use crate::batch::Item;
 use crate::outbox::{Queue, Rest};
@@ -16,8 +15,9 @@ impl Shard {
         // Flushing can close connections, which queues their Close: those come round again.
         while !self.output.dirty.is_empty() {
             let mut dirty = std::mem::take(&mut self.output.dirty);
-            self.flush_each(&dirty);
-            dirty.clear();
+            for index in dirty.drain(..) {
+                self.flush(index);
+            }
             if self.output.dirty.is_empty() {
                 self.output.dirty = dirty;
             }
@@ -32,18 +32,7 @@ impl Shard {
         self.shared.stats.outbox_bytes.set(waiting);
     }
 
-    fn flush_each(&mut self, dirty: &[u32]) {
-        if let Some(mut uring) = self.uring.take_if(|_| Uring::pays_for(dirty.len())) {
-            self.flush_together(&mut uring, dirty);
-            self.uring = Some(uring);
-            return;
-        }
-        for &index in dirty {
-            self.flush(index);
-        }
-    }
-
-    pub(super) fn flush(&mut self, index: u32) {
+    fn flush(&mut self, index: u32) {
         let Some(slot) = self.table.at(index) else { return };
         slot.line.clear(flag::DIRTY);
         if slot.line.phase == Phase::Dead {
@@ -68,7 +57,7 @@ impl Shard {
     }
 
     /// After a flush: is the reader too slow, may it be read again, is it done?
-    pub(super) fn judge(&mut self, index: u32) {
+    fn judge(&mut self, index: u32) {
         let (soft, hard) = self.outbox_bounds();
         let id = self.id;
         let Self { table, batch, topics, .. } = self;
@@ -126,21 +115,21 @@ fn began_to_wait(line: &Line, tick: u32) -> bool {
 }
 
 /// The way of one connection's output to its socket.
-pub(super) struct Way<'s> {
-    pub(super) output: &'s mut Output,
-    pub(super) stats: &'s Stats,
-    pub(super) tick: u32,
+struct Way<'s> {
+    output: &'s mut Output,
+    stats: &'s Stats,
+    tick: u32,
 }
 
 impl Way<'_> {
     fn write(&mut self, line: &mut Line, socket: &mut impl Write) -> io::Result<()> {
         let Self { output, stats, tick } = self;
         let queue = std::mem::replace(&mut line.queue, Queue::EMPTY);
+        let mut written = 0;
         let blocked = line.has(flag::BLOCKED);
         if let Some(backlog) = line.backlog.as_mut().filter(|_| !blocked) {
-            let written = backlog.write(socket, output.turn.scratch())?;
+            written += backlog.write(socket, output.turn.scratch())?;
             stats.writes_total.add(1);
-            stats.sent_bytes_total.add_len(written);
             output.drained(written);
             if written > 0 {
                 backlog.since = *tick;
@@ -155,30 +144,19 @@ impl Way<'_> {
             output.keep(line, Rest::all(queue), *tick);
         } else if !queue.is_empty() {
             let (sent, rest) = output.turn.write(queue, socket)?;
-            self.account(line, queue, sent, rest);
+            stats.writes_total.add(1);
+            if queue.is_gathered() {
+                stats.gathered_writes_total.add(1);
+                stats.gathered_bytes_total.add_len(sent);
+            }
+            written += sent;
+            if let Some(rest) = rest {
+                line.set(flag::BLOCKED);
+                output.keep(line, rest, *tick);
+            }
         }
+        stats.sent_bytes_total.add_len(written);
         Ok(())
-    }
-
-    /// After one write of a queue: counts it, and keeps what the kernel did not take.
-    pub(super) fn account(
-        &mut self,
-        line: &mut Line,
-        queue: Queue,
-        sent: usize,
-        rest: Option<Rest>,
-    ) {
-        let stats = self.stats;
-        stats.writes_total.add(1);
-        stats.sent_bytes_total.add_len(sent);
-        if queue.is_gathered() {
-            stats.gathered_writes_total.add(1);
-            stats.gathered_bytes_total.add_len(sent);
-        }
-        if let Some(rest) = rest {
-            line.set(flag::BLOCKED);
-            self.output.keep(line, rest, self.tick);
-        }
     }
 
     /// The same through TLS. What was sealed and not taken goes first the next time: it cannot be
