@@ -249,7 +249,7 @@ def test_without_a_node_there_is_nothing_to_reload(tmp_path: Path) -> None:
 def copied(tmp_path: Path) -> Iterator[Place]:
     """A node of a copy of hivewire, which a test may change."""
     source = tmp_path / "source"
-    ignored = shutil.ignore_patterns("__pycache__", "web")
+    ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(package.__file__).parent, source / "hivewire", ignore=ignored)
     place = Place(tmp_path, source=source)
     place.node.start()
