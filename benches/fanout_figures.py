@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from figure import Figure, Sample, Timing, cpu, rate
+from processes import BOTH_CORES
 
 if TYPE_CHECKING:
     from processes import Server, Tools
@@ -41,6 +43,23 @@ def fanout8_node(tools: Tools, timing: Timing) -> Sample:
         return rate(_fanout(tools, server, timing, 8))
 
 
+def _fanout_shards(tools: Tools, timing: Timing, shards: int) -> Sample:
+    # Both sides may use both cores, so that the second shard has one to run on.
+    wide = replace(tools, server_cores=BOTH_CORES)
+    with wide.serve_fanout(shards) as server:
+        return cpu(_fanout(wide, server, timing, 1))
+
+
+def fanout_one_shard(tools: Tools, timing: Timing) -> Sample:
+    """One shard has all subscribers."""
+    return _fanout_shards(tools, timing, 1)
+
+
+def fanout_two_shards(tools: Tools, timing: Timing) -> Sample:
+    """Two shards have half of them each, and send side by side."""
+    return _fanout_shards(tools, timing, 2)
+
+
 FANOUT_FIGURES: Final = (
     Figure(
         "fanout",
@@ -60,5 +79,13 @@ FANOUT_FIGURES: Final = (
         bound=0.8,
         goal=0.9,
         more_is_better=True,
+    ),
+    Figure(
+        "fanout-shards",
+        "one publish at a time, two shards on both cores, CPU per delivery; floor: one shard",
+        "µs",
+        fanout_one_shard,
+        fanout_two_shards,
+        goal=1.1,
     ),
 )

@@ -39,9 +39,9 @@ def answers(conn: int, user: str | None, frames: list[bytes]) -> Iterator[tuple[
         yield (engine.PUBLISH, TOPIC, frame, None, False)
 
 
-async def serve(address: str) -> None:
+async def serve(address: str, shards: int) -> None:
     """Serve until SIGTERM."""
-    node = engine.Engine(EngineSettings(address, shards=1, max_connections=60_000))
+    node = engine.Engine(EngineSettings(address, shards=shards, max_connections=60_000))
     host, port = node.listen()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -68,7 +68,9 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--edge", default="127.0.0.1:0", metavar="HOST:PORT")
-    uvloop.run(serve(parser.parse_args().edge))
+    parser.add_argument("--shards", type=int, default=1)
+    words = parser.parse_args()
+    uvloop.run(serve(words.edge, words.shards))
 
 
 if __name__ == "__main__":

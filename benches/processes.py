@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SERVER_CORE: Final = "0"
 CLIENT_CORE: Final = "1"
+BOTH_CORES: Final = "0,1"
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 30.0
 SWARM_SECONDS: Final = 600.0
@@ -107,10 +108,11 @@ class Tools:
             yield server
 
     @contextmanager
-    def serve_fanout(self) -> Iterator[Server]:
+    def serve_fanout(self, shards: int = 1) -> Iterator[Server]:
         """The engine and the gateway with one topic that everybody is subscribed to."""
         script = Path(__file__).with_name("fanout_node.py")
-        with self._serve([self.python, script, "--edge", "127.0.0.1:0"]) as server:
+        words = [self.python, script, "--edge", "127.0.0.1:0", "--shards", str(shards)]
+        with self._serve(words) as server:
             yield server
 
     @contextmanager

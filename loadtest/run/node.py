@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import secrets
@@ -116,6 +117,19 @@ class Node:
     def status(self) -> int | None:
         """None while it runs."""
         return self._process.poll()
+
+    def files(self) -> int:
+        """Descriptors of all its threads: a shard has a table of its own, the others share one."""
+        count = 0
+        for task in Path(f"/proc/{self._process.pid}/task").iterdir():
+            # A thread may end while we look.
+            with contextlib.suppress(OSError):
+                count += sum(1 for _ in (task / "fd").iterdir())
+        return count
+
+    def reload(self) -> None:
+        """SIGHUP: new Python code, the same sockets; it goes on while this returns."""
+        self._process.send_signal(signal.SIGHUP)
 
     def drain(self) -> tuple[int, float]:
         """SIGTERM; the exit status, and how many seconds it took. Killed, it is negative."""

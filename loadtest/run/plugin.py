@@ -41,6 +41,7 @@ class Phase:
     wanted: int = 0
     silent: int = 0
     kernel: int = 0
+    files: int = 0
 
 
 class Run:
@@ -129,6 +130,7 @@ class Run:
         )
         phase.standing, phase.wanted = self.crews.standing(), self.crews.wanted()
         phase.kernel = kernel_bytes()
+        phase.files = self.node.files() if self.node and self.node.status() is None else 0
         phase.silent = sum(crew.silent for crew in self.crews.all)
 
     def finish(self) -> None:

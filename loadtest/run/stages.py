@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CALM_SECONDS: Final = 2.0
 PATIENCE_SECONDS: Final = 120.0
+RELOAD_SECONDS: Final = 10.0
+"""What a reload takes at most; commands wait meanwhile, so no speed is judged."""
 
 
 @dataclass
@@ -28,7 +30,7 @@ class Stage:
 
 
 class Stages(LoadTestShape):
-    """Derive from it and write `stages`, a generator of what `bring`, `hold` and `cut` give."""
+    """Derive from it and write `stages`: it yields what `bring`, `hold`, `cut`, `reload` give."""
 
     abstract: ClassVar[bool] = True
     use_common_options: ClassVar[bool] = True
@@ -90,6 +92,14 @@ class Stages(LoadTestShape):
             return True
 
         return self._stay(back)
+
+    def reload(self) -> Stage:
+        """The node loads its Python anew while all lines stand; a node of yours is left alone."""
+        self.run.begin("reload")
+        if self.run.node is not None:
+            self.run.node.reload()
+        until = time.monotonic() + RELOAD_SECONDS
+        return self._stay(lambda: time.monotonic() >= until)
 
     def _stay(self, over: Callable[[], bool]) -> Stage:
         return Stage(self._fleets, self._per_second, over)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 HOLD: Final = "hold"
 """The phase in which speed is judged: all are there, nobody is cut."""
+STEADY_HOLDS: Final = 8
+"""So many holds are a soak: its second half must be flat."""
+MORE_FILES: Final = 200
+"""RocksDB's files come and go: as many as its levels hold, not one for each minute of writes."""
 PROMISES: Final = {
     "lost": "events that never came",
     "twice": "events that came twice",
@@ -117,8 +121,7 @@ def judge(run: Run) -> Verdict:
     _speed(verdict, run, hold)
     _needs(verdict, run, hold)
     if len(holds) > 1 and run.api is not None:
-        growth = hold.ended.resident / max(holds[0].ended.resident, 1)
-        verdict.at_most("node: memory, last hold to first", growth, run.options.max_growth, "times")
+        _growth(verdict, run, holds)
     _generator(verdict, run, hold)
     _figures(verdict, run)
     if run.node is not None and hold.standing:
@@ -176,6 +179,24 @@ def _needs(verdict: Verdict, run: Run, hold: Phase) -> None:
     options: Namespace = run.options
     verdict.at_most("node: memory a connection", memory, options.max_node_memory, "KiB")
     verdict.at_most("node: CPU, of all cores", cpu, options.max_node_cpu, "%")
+
+
+def _growth(verdict: Verdict, run: Run, holds: list[Phase]) -> None:
+    """Memory and descriptors stay flat. Thread stacks and caches fill in the first hold."""
+    first, last = holds[0], holds[-1]
+    growth = last.ended.resident / max(first.ended.resident, 1)
+    verdict.at_most("node: memory, last hold to first", growth, run.options.max_growth, "times")
+    if len(holds) >= STEADY_HOLDS:
+        middle = holds[len(holds) // 2].ended.resident
+        steady = last.ended.resident / max(middle, 1)
+        wanted = run.options.max_steady_growth
+        verdict.at_most("node: memory, last hold to the middle one", steady, wanted, "times")
+        memory = " ".join(f"{hold.ended.resident / 2**20:.0f}" for hold in holds)
+        verdict.figures["node: MiB at the end of each hold"] = memory
+    if first.files:
+        more = (last.files - last.standing) - (first.files - first.standing)
+        verdict.at_most("node: open files besides connections, more", more, MORE_FILES, "")
+        verdict.figures["node: open files, each hold"] = " ".join(str(hold.files) for hold in holds)
 
 
 def _generator(verdict: Verdict, run: Run, hold: Phase) -> None:
