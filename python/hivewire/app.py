@@ -9,31 +9,27 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import secrets
-import signal
 import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
-from pydantic import SecretStr
 
 from hivewire import gateway
 from hivewire.api import Access, Api, Calls, Context, Polls
 from hivewire.api.media import store as store_media
-from hivewire.auth import KeyProblem, Keyring, Verifier, keyring_of, link_secret, ticket_secret
+from hivewire.auth import link_secret, ticket_secret
 from hivewire.auth.fetcher import PublishedKeys
-from hivewire.config.sections import Auth
+from hivewire.chores import Chores
+from hivewire.clock import monotonic_ms, wall_ms
 from hivewire.core.access import load_revocations
 from hivewire.core.view import View
 from hivewire.delivery import Delivery, Owed
-from hivewire.delivery.heads import GATHER_MS as HEADS_MS
-from hivewire.delivery.receipts import GATHER_MS as RECEIPTS_MS
 from hivewire.delivery.retention import Retention
 from hivewire.delivery.trace import Trace
 from hivewire.draining import finish_taken, take_to_the_disk, tell_the_rest
-from hivewire.foundation import adopted, founded
+from hivewire.foundation import adopted, founded, verifier_for
 from hivewire.gateway import Gateway
 from hivewire.handlers import Services
 from hivewire.handlers.rates import Rates
@@ -46,7 +42,7 @@ from hivewire.metrics import store_figures
 from hivewire.presence import Ticker, succession
 from hivewire.probes import Probes
 from hivewire.push import pusher_for
-from hivewire.soon import InTurn, Soon
+from hivewire.soon import InTurn
 from hivewire.store.journal import Commit, Journal, ThreadCommitter
 
 if TYPE_CHECKING:
@@ -61,7 +57,6 @@ log = structlog.get_logger(__name__)
 
 FATAL_STATUS = 70
 """Exit status after a failed write or sync: EX_SOFTWARE; a supervisor starts the node again."""
-FORGET_SECONDS = 10.0
 PARTING = 4096
 """How much may wait for the disk while it is written of everybody that he is gone."""
 API_SECONDS = 0.5
@@ -88,9 +83,7 @@ class Node:
         store = settings.store
         self.metrics, self.store, self.engine = founded(settings) if left is None else adopted(left)
         self.view = View(self.store, store.cache_users, store.cache_history, store.cache_unread)
-        self._cursors_soon = Soon(self.loop, store.cursor_delay, self._write_cursors)
-        self._receipts_soon = Soon(self.loop, RECEIPTS_MS, self._tell_receipts)
-        self._heads_soon = Soon(self.loop, HEADS_MS, self._tell_heads)
+        self._chores = Chores(self.loop, store.cursor_delay)
         self.polls = Polls(gateway.OPS, settings.api.polls, settings.limits.devices)
         self.calls = Calls(self.engine, gateway.OPS, self.polls.heard)
         self.trace = Trace()
@@ -120,7 +113,6 @@ class Node:
         self.context = self._context()
         self.api = Api(self.context)
         self._probes = Probes(self.metrics, self.loop, gateway.interpreter_wait)
-        self._forget_timer: asyncio.TimerHandle | None = None
         self.suspended_at = 0.0
         """When commands began to wait for another node, in seconds of the loop's clock."""
         self.edge = "" if left is None else left.edge
@@ -128,7 +120,7 @@ class Node:
         self.retention = Retention(
             self.delivery, store.retention, store.retention_pass, self._is_here
         )
-        self._retention_timer: asyncio.TimerHandle | None = None
+        self._chores.bind(self.services, self.retention)
         self._state = "starting"
         if left is not None:
             self._inherit(left)
@@ -150,12 +142,12 @@ class Node:
             gateway.OPS,
             self.view,
             self.metrics,
-            receipts_soon=self._receipts_soon,
-            heads_soon=self._heads_soon,
+            receipts_soon=self._chores.receipts,
+            heads_soon=self._chores.heads,
         )
 
     def _load_revocations(self) -> None:
-        before = time.time_ns() // 1_000_000 - self.settings.auth.revocations_kept
+        before = wall_ms() - self.settings.auth.revocations_kept
         load_revocations(self.store, self.verifier.revocations, before)
 
     def _services(self) -> Services:
@@ -178,7 +170,7 @@ class Node:
             resume=self._resume,
             replace=self._replace,
             later=self._in_turn,
-            move_cursor_soon=self._cursors_soon,
+            move_cursor_soon=self._chores.cursors,
         )
 
     def _context(self) -> Context:
@@ -242,9 +234,7 @@ class Node:
         self.metrics.media = self.media.figures
         self.gateway.start()
         self._probes.start()
-        self._forget()
-        if self.retention.first_ms is not None:
-            self._retain_in(self.retention.first_ms)
+        self._chores.start()
         if self.push is not None:
             self.push.start()
 
@@ -281,7 +271,8 @@ class Node:
         self.delivery.put_gathered()
         while not self._is_at_rest():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.001)
-        self._tell_gathered()
+        self._chores.tell()
+        self._chores.stop()
         self.calls.stop()
         self.journal.close()
         return Handover(
@@ -302,12 +293,6 @@ class Node:
         """Whether nothing is on its way to the disk; what was gathered is sent there."""
         self.delivery.cursors()
         return self.journal.is_idle and self._in_turn.is_idle
-
-    def _tell_gathered(self) -> None:
-        self.delivery.tell_receipts()
-        self.delivery.tell_heads()
-        for soon in (self._cursors_soon, self._receipts_soon, self._heads_soon):
-            soon.cancel()
 
     def _inherit(self, left: Handover) -> None:
         """Know what the node before knew."""
@@ -344,7 +329,7 @@ class Node:
         self.engine.pause()
         await finish_taken(self.gateway, self.delivery, self.bridge, until)
         # Before anybody is sent off: whose line hangs until the end was here too.
-        for _ in self.ticker.part(self.engine.users(), time.time_ns() // 1_000_000):
+        for _ in self.ticker.part(self.engine.users(), wall_ms()):
             while self.journal.waiting > PARTING and time.monotonic() < until:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         self.engine.drain(self.settings.drain.spread)
@@ -365,8 +350,6 @@ class Node:
             await self.push.stop()
         self.gateway.stop()
         self._stop_timers()
-        for soon in (self._cursors_soon, self._receipts_soon, self._heads_soon):
-            soon.cancel()
         self._probes.join()
         await self.keys.stop()
         self.engine.stop()
@@ -381,9 +364,7 @@ class Node:
     def _stop_timers(self) -> None:
         self._probes.stop()
         self.ticker.stop()
-        for timer in (self._forget_timer, self._retention_timer):
-            if timer is not None:
-                timer.cancel()
+        self._chores.stop()
 
     def _act(self, work: Callable[[], None]) -> None:
         if self._state != "stopped":
@@ -421,37 +402,13 @@ class Node:
             # Standard error may lie on the same full disk.
             os._exit(FATAL_STATUS)
 
-    def _write_cursors(self) -> None:
-        if not self.journal.dead:
-            self.delivery.cursors()
-
-    def _tell_receipts(self) -> None:
-        self.delivery.tell_receipts()
-
-    def _tell_heads(self) -> None:
-        self.delivery.tell_heads()
-
     def _run_when_durable(self, work: Callable[[], None]) -> None:
         if self._state != "stopped":
             self.gateway.act(lambda: self.delivery.when_durable(work))
 
-    def _retain_in(self, ms: int) -> None:
-        self._retention_timer = self.loop.call_later(ms / 1000, self._retain)
-
-    def _retain(self) -> None:
-        def step() -> None:
-            self._retain_in(self.retention.step(self.services.now_ms))
-
-        self.gateway.act(step)
-
     def _is_here(self, user: str, device: str) -> bool:
         coming = (name for name, _ in self.services.connecting.get(user, ()))
         return device in self.engine.devices(user) or device in coming
-
-    def _forget(self) -> None:
-        self.services.rates.now = monotonic_ms()
-        self.services.rates.forget_rested()
-        self._forget_timer = self.loop.call_later(FORGET_SECONDS, self._forget)
 
     def _why_not_ready(self) -> str | None:
         if self.journal.dead:
@@ -459,38 +416,3 @@ class Node:
         if self._state == "ready" and self.engine.stats().get("memory_pressure"):
             return "memory is short: newcomers are refused"
         return None if self._state == "ready" else self._state
-
-
-def monotonic_ms() -> int:
-    """Milliseconds of a clock that only goes forward."""
-    return time.monotonic_ns() // 1_000_000
-
-
-def wall_ms() -> int:
-    """Milliseconds since the Unix epoch."""
-    return time.time_ns() // 1_000_000
-
-
-def verifier_for(
-    settings: Settings, application: App | None, keyring: Keyring | None = None
-) -> Verifier:
-    """What checks tokens. Where the application does, no key is needed and none is known."""
-    try:
-        return Verifier(settings.auth, keyring or keyring_of(settings, time.monotonic))
-    except KeyProblem:
-        if application is None or application.authenticator is None:
-            raise
-        nobody = SecretStr(secrets.token_urlsafe(48))
-        return Verifier(Auth(algorithm="HS256", secret=nobody))
-
-
-def on_signals(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
-    """The first SIGTERM or SIGINT asks to stop, a second one ends the process at once."""
-
-    def ask() -> None:
-        if stopping.is_set():
-            os._exit(1)
-        stopping.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ask)

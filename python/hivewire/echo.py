@@ -8,7 +8,7 @@ import os
 import uvloop
 
 from hivewire import gateway
-from hivewire.app import on_signals
+from hivewire.signals import on_signals
 
 
 def serve(address: str, max_message: int, max_fragments: int, *, deflate: bool) -> int:

@@ -1,14 +1,19 @@
-"""What a node stands on: the open store and the engine, new or taken over from another node."""
+"""What a node stands on: store and engine, new or taken over from another node; who is let in."""
 
 from __future__ import annotations
 
 import os
 import resource
+import secrets
+import time
 from typing import TYPE_CHECKING
 
 import structlog
+from pydantic import SecretStr
 
 from hivewire import chaos, gateway
+from hivewire.auth import KeyProblem, Keyring, Verifier, keyring_of
+from hivewire.config.sections import Auth
 from hivewire.gateway import Engine
 from hivewire.metrics import Metrics
 from hivewire.store import timelines
@@ -17,6 +22,7 @@ from hivewire.store.rocks import Rocks
 if TYPE_CHECKING:
     from hivewire.config import Settings
     from hivewire.handover import Handover
+    from hivewire.hooks import App
     from hivewire.store import Store
 
 
@@ -65,3 +71,16 @@ def open_store(settings: Settings) -> Rocks:
         write_buffer_bytes=store.write_buffer,
         max_open_files=store.open_files,
     )
+
+
+def verifier_for(
+    settings: Settings, application: App | None, keyring: Keyring | None = None
+) -> Verifier:
+    """What checks tokens. Where the application does, no key is needed and none is known."""
+    try:
+        return Verifier(settings.auth, keyring or keyring_of(settings, time.monotonic))
+    except KeyProblem:
+        if application is None or application.authenticator is None:
+            raise
+        nobody = SecretStr(secrets.token_urlsafe(48))
+        return Verifier(Auth(algorithm="HS256", secret=nobody))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hivewire import handover, log
-from hivewire.app import Node, verifier_for
+from hivewire.app import Node
 from hivewire.auth import dev_settings
 from hivewire.config import load
 from hivewire.config.fixed import keep_fixed
+from hivewire.foundation import verifier_for
 from hivewire.hooks import bridge
 from hivewire.hooks.finding import find_app
 

@@ -19,10 +19,11 @@ import structlog
 import uvloop
 
 from hivewire import fresh, handover
-from hivewire.app import FATAL_STATUS, Node, on_signals
+from hivewire.app import FATAL_STATUS, Node
 from hivewire.backup import Backups, source_of
 from hivewire.control import Control
 from hivewire.hooks.sender import SenderToBe
+from hivewire.signals import on_signals
 
 if TYPE_CHECKING:
     from hivewire.backup import Source

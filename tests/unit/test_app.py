@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,12 +11,10 @@ import pytest
 
 from hivewire import app
 from hivewire.app import Node
-from hivewire.auth import KeyProblem, KeyWanted, Refused, mint_token
 from hivewire.config import load
 from hivewire.core.entries import CursorEntry
-from hivewire.hooks import App, Credentials, Event
+from hivewire.hooks import App, Event
 from hivewire.store import DataDirectoryHeld, StoreBroken
-from tests.issuer import Issuer
 
 from .client.virtual import run
 
@@ -157,28 +153,6 @@ class TestApplications:
         asyncio.run(story())
         assert heard == ["start", "message", "stop"]
 
-    def test_without_a_key_only_one_that_authenticates_is_served(self, tmp_path: Path) -> None:
-        keyless = load(auth={"secret": None}, store={"path": tmp_path})
-        application = App()
-        for missing in (None, application):
-            with pytest.raises(KeyProblem):
-                app.verifier_for(keyless, missing)
-
-        @application.authenticate
-        async def nobody(_: Credentials) -> None: ...
-
-        verifier = app.verifier_for(keyless, application)
-        with pytest.raises(Refused):
-            verifier.verify(mint_token(settings(tmp_path).auth, "ann"), int(time.time()))
-
-
-class TestKeys:
-    def test_published_ones_need_no_other(self, tmp_path: Path) -> None:
-        urls = ("https://login.example/keys",)
-        published = load(auth={"algorithm": "ES256"}, jwks={"urls": urls}, store={"path": tmp_path})
-        with pytest.raises(KeyWanted):
-            app.verifier_for(published, None).verify(Issuer().token("ann"), int(time.time()))
-
 
 class TestTheEnd:
     def test_a_directory_is_free_again_when_its_node_has_stopped(self, tmp_path: Path) -> None:
@@ -231,25 +205,6 @@ class TestTheEnd:
 
         asyncio.run(story())
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_the_first_signal_asks_and_the_second_ends(
-        self, number: int, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        ended: list[int] = []
-        monkeypatch.setattr(os, "_exit", ended.append)
-
-        async def story() -> None:
-            loop, stopping = asyncio.get_running_loop(), asyncio.Event()
-            app.on_signals(loop, stopping)
-            os.kill(os.getpid(), number)
-            await stopping.wait()
-            assert ended == []
-            os.kill(os.getpid(), number)
-            await until(lambda: ended)
-
-        asyncio.run(story())
-        assert ended == [1]
-
 
 def test_a_commit_is_counted(tmp_path: Path) -> None:
     async def story() -> None:
@@ -259,22 +214,6 @@ def test_a_commit_is_counted(tmp_path: Path) -> None:
         await written(node)
         metrics = node.metrics
         assert (metrics.commits, metrics.puts, metrics.commit_messages.sum) == (1, 1, 1)
-        await node.stop()
-
-    run(story())
-
-
-def test_I8_what_has_rested_is_forgotten_every_10_s(tmp_path: Path) -> None:
-    async def story() -> None:
-        node = Node(settings(tmp_path, sends_burst=1))
-        node._forget()
-        node.services.rates.send(1, "ann")
-        node.services.rates.now -= 60_000
-        node.services.rates._connections[1].at -= 60_000
-        node.services.rates._users["ann"].at -= 60_000
-        await asyncio.sleep(app.FORGET_SECONDS + 1)
-        assert node.services.rates._connections == {}
-        assert node.services.rates._users == {}
         await node.stop()
 
     run(story())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from hivewire.auth import KeyProblem, KeyWanted, Refused, mint_token
 from hivewire.config import load
-from hivewire.foundation import adopted, founded, open_store
+from hivewire.foundation import adopted, founded, open_store, verifier_for
+from hivewire.hooks import App, Credentials
 from hivewire.metrics import Metrics
 from hivewire.store import DataDirectoryHeld
+from tests.issuer import Issuer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,3 +37,26 @@ def test_a_data_directory_carries_one_node(tmp_path: Path) -> None:
     assert isinstance(adopted(cast("Any", left))[0], Metrics)
     engine.stop()
     store.close()
+
+
+def test_without_a_key_only_one_that_authenticates_is_served(tmp_path: Path) -> None:
+    keyless = load(auth={"secret": None}, store={"path": tmp_path})
+    mine = load(auth={"secret": "0123456789abcdef0123456789abcdef"}).auth
+    application = App()
+    for missing in (None, application):
+        with pytest.raises(KeyProblem):
+            verifier_for(keyless, missing)
+
+    @application.authenticate
+    async def nobody(_: Credentials) -> None: ...
+
+    verifier = verifier_for(keyless, application)
+    with pytest.raises(Refused):
+        verifier.verify(mint_token(mine, "ann"), int(time.time()))
+
+
+def test_published_keys_need_no_other(tmp_path: Path) -> None:
+    urls = ("https://login.example/keys",)
+    published = load(auth={"algorithm": "ES256"}, jwks={"urls": urls}, store={"path": tmp_path})
+    with pytest.raises(KeyWanted):
+        verifier_for(published, None).verify(Issuer().token("ann"), int(time.time()))

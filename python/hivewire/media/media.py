@@ -8,7 +8,6 @@ does so in the other direction: first its row, durably, then the bytes.
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from weakref import WeakValueDictionary
 import msgspec
 import structlog
 
+from hivewire.clock import monotonic_ms
 from hivewire.core.media import Upload, find_upload, plan_gone, plan_upload, stored_bytes
 from hivewire.media import kinds, refusals
 from hivewire.media.blobs import THUMBNAIL, BlobsBroken
@@ -380,8 +380,3 @@ class Media:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in folder.iterdir():
             left.unlink(missing_ok=True)  # by the node before this one, perhaps
-
-
-def monotonic_ms() -> int:
-    """Milliseconds of a clock that only goes forward."""
-    return time.monotonic_ns() // 1_000_000
