@@ -66,6 +66,7 @@ export class Thread {
     const anchor = this.pinned ? undefined : this.firstInSight();
     const top = anchor?.offsetTop;
     this.place(this.listed(found));
+    this.lowest = found.lowest;
     scroll.setAttribute("aria-busy", String(Boolean(found.loading)));
     by("more").textContent = more(found);
     const own = found.items.at(-1)?.from === this.chats.me;
@@ -262,7 +263,9 @@ export class Thread {
     this.top = scroll.scrollTop;
     if (this.pinned) by("newest").hidden = true;
     const found = this.shown;
-    if (scroll.scrollTop < TOP_PX && found && found.lowest > 1) this.chats.older(found).catch(() => {});
+    // A page that has come and is not drawn yet has not moved the place where one reads.
+    const drawn = found && found.lowest === this.lowest;
+    if (scroll.scrollTop < TOP_PX && drawn && found.lowest > 1) this.chats.older(found).catch(() => {});
     if (this.pinned && found) this.acts.seen(found);
   }
 
