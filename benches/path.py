@@ -38,9 +38,10 @@ class Sink:
     def __init__(self) -> None:
         self.ops = 0
 
-    def submit(self, ops: list[tuple[Any, ...]]) -> None:
+    def submit(self, ops: list[tuple[Any, ...]]) -> int:
         """Count them."""
         self.ops += len(ops)
+        return self.ops
 
 
 class Stages:

@@ -125,8 +125,8 @@ def _spoil_submit(spoil: Spoil) -> None:
         def __init__(self, settings: object) -> None:
             self._engine = real(settings)
 
-        def submit(self, ops: list[Op]) -> None:
-            self._engine.submit([spoiled for op in ops for spoiled in spoil(op)])
+        def submit(self, ops: list[Op]) -> int:
+            return self._engine.submit([spoiled for op in ops for spoiled in spoil(op)])
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._engine, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -129,3 +130,41 @@ async def test_a_topic_reaches_a_user_and_what_was_missed_is_told(shards: Shards
     shards.engine.submit([(OPS.volatile, conn, b"to one"), (OPS.send, conn, b"the last")])
     assert (await heard(ann), await heard(ann)) == (b"to one", b"the last")
     assert not shards.items
+
+
+async def test_what_was_submitted_is_followed_to_the_socket(shards: Shards) -> None:
+    ann, conn = await shards.connects("ann")
+    begun = time.monotonic_ns()
+    number = shards.engine.submit([(OPS.event, "ann", 1, BODY, None, 0, None)])
+    assert await heard(ann) == event(1)
+    (phone,) = await passages(shards, "ann", number)
+    assert (phone[:3], phone[4]) == (("phone", "event", "written"), 0)
+    assert begun < phone[3] < time.monotonic_ns()
+
+    await shards.connects("ann", "laptop")
+    by_device = {passage[0]: passage for passage in await passages(shards, "ann", number)}
+    assert by_device["phone"] == phone, "it does not change any more"
+    assert by_device["laptop"][1:3] == ("page", "written")
+    assert by_device["laptop"][3] > phone[3]
+
+    shards.engine.submit([(OPS.syncing, conn, "ann")])
+    assert ("phone", "behind", None, 0, 0) in shards.engine.passages("ann", number)
+    shards.engine.submit([(OPS.page, conn, "ann", b"{}", 1, True), (OPS.close, conn, 4503, "", 0)])
+    await ann.expect_close(4503)
+    ann.close(4503)
+    await shards.takes(CLOSED)
+    gone, there = shards.engine.passages("ann", number)
+    assert (gone[:2], there[:2]) == (("phone", "page"), ("laptop", "page"))
+    assert gone[4] > gone[3] > phone[3]
+    assert there[4] == 0
+    assert shards.engine.passages("bob", number) == []
+
+
+async def passages(
+    shards: Shards, user: str, number: int
+) -> list[tuple[str, str, str | None, int, int]]:
+    """They are complete when the turn has come to its end, a moment after the client heard it."""
+    async with asyncio.timeout(PATIENCE):
+        while any(one[2] == "handed" for one in shards.engine.passages(user, number)):  # noqa: ASYNC110 - another thread
+            await asyncio.sleep(0.001)
+    return shards.engine.passages(user, number)

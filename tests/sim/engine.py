@@ -58,6 +58,7 @@ class SimEngine:
         self.by_conn: dict[int, Session] = {}
         self.lines: dict[int, Line] = {}
         self.paused = False
+        self.submitted = 0
         self.listening = False
         self.record: Callable[[str, object], None] = lambda _kind, _what: None
         self.spoil: Callable[[Op], list[Op]] | None = None
@@ -132,12 +133,18 @@ class SimEngine:
             self.loop.ring(DOORBELL)
         return self.schedule.now, items
 
-    def submit(self, ops: list[Op]) -> None:
+    def submit(self, ops: list[Op]) -> int:
         if not self.alive:
-            return
+            return 0
+        self.submitted += 1
         for op in ops if self.spoil is None else chain.from_iterable(map(self.spoil, ops)):
             self.record("op", op)
             self.does[op[0]](*op[1:])
+        return self.submitted
+
+    def passages(self, user: str, number: int) -> list[tuple[str, str, str | None, int, int]]:
+        """Nobody asks a simulated node why: of each device only that it is there."""
+        return [(device, "behind", None, 0, 0) for device in self.devices(user)]
 
     def pause(self) -> None:
         self.paused = True

@@ -79,12 +79,13 @@ class Calls:
         self.services = services
         self.act = act
 
-    def submit(self, ops: list[Op]) -> None:
-        """Hand ops to the engine, all but those that answer a call."""
+    def submit(self, ops: list[Op]) -> int:
+        """Hand ops to the engine, all but those that answer a call; its number of that."""
         if self._open:
             ops = [op for op in map(self._divert, ops) if op is not None]
-        self._engine.submit(ops)
+        number = self._engine.submit(ops)
         self._heard(ops)
+        return number
 
     # -- calls -----------------------------------------------------------------------------------
 

@@ -42,8 +42,8 @@ MEMBERS_AN_ENTRY = 8
 class Engine(Protocol):
     """The part of the engine that delivery needs."""
 
-    def submit(self, ops: list[Op]) -> None:
-        """Carry out ops, in their order."""
+    def submit(self, ops: list[Op]) -> int:
+        """Carry out ops, in their order. Returns the number of this submission."""
         ...
 
 
@@ -125,10 +125,11 @@ class Delivery(Rows):
             else:
                 view.release_change(entry)  # pyright: ignore[reportArgumentType] - no other kind
         self._settle(owed)
+        owed.submitted_ns = monotonic_ns()
         if chaos.reach is not None:
-            self._submit_by_halves(owed.ops)
+            owed.number = self._submit_by_halves(owed.ops)
         else:
-            self._engine.submit(owed.ops)
+            owed.number = self._engine.submit(owed.ops)
         for late in owed.late:
             late()
         if owed.pushes and self.pushes is not None:
@@ -168,13 +169,13 @@ class Delivery(Rows):
             ops, self.now = self.now, []
             self._engine.submit(ops)
 
-    def _submit_by_halves(self, ops: list[Op]) -> None:
+    def _submit_by_halves(self, ops: list[Op]) -> int:
         """The same with a marked point in the middle of a fan-out."""
         half = len(ops) // 2
         self._engine.submit(ops[:half])
         if chaos.reach is not None:
             chaos.reach("mid-fanout")
-        self._engine.submit(ops[half:])
+        return self._engine.submit(ops[half:])
 
     def _count(self, owed: Owed) -> None:
         metrics, now = self._metrics, monotonic_ns()

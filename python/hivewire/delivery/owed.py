@@ -54,8 +54,8 @@ class Owed:
 
     __slots__ = (
         *("arrived", "bodies", "channels", "covered", "cursors", "entries", "events", "ids"),
-        *("freed", "late", "marks", "ops", "pending", "pushes", "registrations", "swept", "timed"),
-        "trims",
+        *("freed", "late", "marks", "number", "ops", "pending", "pushes", "registrations"),
+        *("submitted_ns", "swept", "timed", "trims"),
     )
 
     def __init__(self) -> None:
@@ -81,6 +81,10 @@ class Owed:
         """Channels that have a new head."""
         self.ops: list[Op] = []
         """Answers and events, in the order of their entries."""
+        self.number = 0
+        """Of the submission of `ops`, when they are with the engine."""
+        self.submitted_ns = 0
+        """When they were given to it (monotonic ns)."""
         self.events = 0
         """Timeline entries that it makes."""
         self.late: list[Callable[[], None]] = []

@@ -2,6 +2,10 @@
 
 A group of the journal costs one record, a message one tuple in it; marks and cursors are kept as
 the lists that were written anyway. So this costs less than a hundredth of a message, and is on.
+
+How far each device was reached is not noted here. The record has the number under which the group
+was submitted to the engine, and the engine tells of that number, when somebody asks, what it knows
+of each shard's turns and of slow lines.
 """
 
 from __future__ import annotations
@@ -48,10 +52,18 @@ class Record(NamedTuple):
     written: float
     synced: float
     queued: float
-    """When answers and events were with the engine."""
+    """When answers and events were given to the engine."""
     messages: list[_Fields]
     marks: Sequence[MarkEntry]
     cursors: Sequence[CursorEntry | DeviceEntry | ForgetEntry]
+    number: int
+    """Of the submission to the engine."""
+    submitted_ns: int
+    """`queued` by the monotonic clock."""
+
+    def wall_ms(self, monotonic_ns: int) -> float:
+        """A time of the engine, by the clock of the others; in their order, whatever was set."""
+        return self.queued + (monotonic_ns - self.submitted_ns) / 1e6
 
 
 class Followed(NamedTuple):
@@ -64,6 +76,8 @@ class Followed(NamedTuple):
     read: dict[str, float]
     acked: dict[tuple[str, str], float]
     """By user and device: when its cursor was past the message, and durable."""
+    begun: set[tuple[str, str]]
+    """Devices that connected for the first time after it, and begin behind it."""
 
 
 class Trace:
@@ -90,14 +104,15 @@ class Trace:
         ]
         if not (messages or owed.marks or owed.cursors):
             return
-        queued, begun = time.time_ns() / 1e6, self._commit[0]
+        submitted, begun = owed.submitted_ns, self._commit[0]
+        queued = (time.time_ns() - time.monotonic_ns() + submitted) / 1e6
         arrived = min((one[0] for one in owed.arrived), default=None)
-        age = 0.0 if arrived is None else (time.monotonic_ns() - arrived) / 1e6
-        received = begun if arrived is None else queued - age
+        received = begun if arrived is None else queued - (submitted - arrived) / 1e6
         times = (received, *self._commit, queued)
         # Its timeline entries are the members of its messages, and of what else it changed.
         weight = 1 + len(messages) + owed.events + len(owed.marks) + len(owed.cursors)
-        self._keep(Record(*times, messages, owed.marks, owed.cursors), weight)
+        kept = messages, owed.marks, owed.cursors
+        self._keep(Record(*times, *kept, owed.number, submitted), weight)
 
     def _keep(self, record: Record, weight: int) -> None:
         self._records.append((weight, record))
@@ -112,7 +127,7 @@ class Trace:
             if found is None:
                 for message in record.messages:
                     if message[1] == n and message[0] == conv:
-                        found = Followed(Message(*message), record, {}, {}, {})
+                        found = Followed(Message(*message), record, {}, {}, {}, set())
                 if found is None:
                     continue
             _follow(found, record)
@@ -128,16 +143,20 @@ def _follow(found: Followed, record: Record) -> None:
                 found.delivered.setdefault(mark.user, at)
             if mark.read >= message.n:
                 found.read.setdefault(mark.user, at)
-    places = dict(message.members)
-    for user, device in _past(record.cursors, places):
-        found.acked.setdefault((user, device), at)
+    for entry in _past(record.cursors, dict(message.members)):
+        device = entry.user, entry.device
+        if isinstance(entry, DeviceEntry) and entry.since >= entry.cursor:
+            if device not in found.acked:
+                found.begun.add(device)
+        else:
+            found.acked.setdefault(device, at)
 
 
 def _past(
     cursors: Iterable[CursorEntry | DeviceEntry | ForgetEntry], places: dict[str, int]
-) -> Iterable[tuple[str, str]]:
+) -> Iterable[CursorEntry | DeviceEntry]:
     for entry in cursors:
         if isinstance(entry, CursorEntry | DeviceEntry):
             place = places.get(entry.user)
             if place is not None and entry.cursor >= place:
-                yield entry.user, entry.device
+                yield entry

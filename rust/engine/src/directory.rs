@@ -2,12 +2,14 @@
 //!
 //! Shards never look in here. A session costs a record and, with ids up to 24 bytes, no heap.
 
+use crate::sys::monotonic_ns;
 use crate::table::ConnId;
 use crate::timer::NONE;
 use compact_str::CompactString;
 use hashbrown::HashTable;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU64;
 
 #[derive(Debug)]
 struct User {
@@ -25,9 +27,26 @@ pub struct Session {
     next: u32,
     /// Its name, unique for the user.
     pub device: CompactString,
-    /// Whether new events are pushed to it; its position is then the user's head.
-    pub live: bool,
+    /// New events are pushed to it from this submission on, and its position is the user's head.
+    pub live: Option<NonZeroU64>,
 }
+
+/// A session that has ended.
+#[derive(Debug)]
+pub struct Departed {
+    user: CompactString,
+    /// Its connection.
+    pub conn: ConnId,
+    /// Its name.
+    pub device: CompactString,
+    /// See [`Session::live`], at its end.
+    pub live: Option<NonZeroU64>,
+    /// When the directory heard of it, monotonic.
+    pub at_ns: u64,
+}
+
+/// Sessions that have ended and are remembered, for who asks what became of a message.
+const DEPARTED: usize = 4_096;
 
 /// All sessions of the node.
 #[derive(Debug, Default)]
@@ -41,6 +60,8 @@ pub struct Directory {
     free_sessions: Vec<u32>,
     /// Sessions whose shard has not confirmed them: what it published before names no session.
     fresh: HashMap<u64, u32>,
+    /// The newest ends.
+    departed: VecDeque<Departed>,
 }
 
 impl Directory {
@@ -55,7 +76,7 @@ impl Directory {
         });
         let user = self.user_or_new(user);
         let first = self.users.get(user as usize).map_or(NONE, |user| user.sessions);
-        let session = Session { conn, user, next: first, device: device.into(), live: false };
+        let session = Session { conn, user, next: first, device: device.into(), live: None };
         let index = place(&mut self.sessions, &mut self.free_sessions, session);
         if let Some(user) = self.users.get_mut(user as usize) {
             user.sessions = index;
@@ -69,6 +90,7 @@ impl Directory {
         if self.get(index, conn).is_none() {
             return false;
         }
+        self.note_departed(index);
         self.fresh.remove(&conn.get());
         self.unlink(index);
         self.free_sessions.push(index);
@@ -77,6 +99,22 @@ impl Directory {
             session.device = CompactString::default();
         }
         true
+    }
+
+    fn note_departed(&mut self, index: u32) {
+        let Some(session) = self.sessions.get(index as usize) else { return };
+        let (conn, live, device) = (session.conn, session.live, session.device.clone());
+        let user = self.users.get(session.user as usize).map(|user| user.id.clone());
+        if self.departed.len() >= DEPARTED {
+            self.departed.pop_front();
+        }
+        let (user, at_ns) = (user.unwrap_or_default(), monotonic_ns());
+        self.departed.push_back(Departed { user, conn, device, live, at_ns });
+    }
+
+    /// The newest sessions of `user` that have ended, in that order.
+    pub fn departed(&self, user: &str) -> impl Iterator<Item = &Departed> {
+        self.departed.iter().filter(move |one| one.user == user)
     }
 
     fn unlink(&mut self, index: u32) {
@@ -189,11 +227,12 @@ impl Directory {
         self.users.get(session.user as usize).map_or("", |user| user.id.as_str())
     }
 
-    /// Sets whether events are pushed to the session of `conn`, which may have gone meanwhile.
-    pub fn set_live(&mut self, user: &str, conn: ConnId, live: bool) {
+    /// Sets whether events are pushed to the session of `conn`, which may have gone meanwhile, and
+    /// from which submission on.
+    pub fn set_live(&mut self, user: &str, conn: ConnId, live: Option<NonZeroU64>) {
         self.for_each(user, |session| {
             if session.conn == conn {
-                session.live = live;
+                session.live = live.map(|number| session.live.unwrap_or(number));
             }
         });
     }
@@ -270,6 +309,41 @@ mod tests {
         assert_eq!(directory.users().count(), 0);
         assert_eq!(directory.by_id.len(), 0);
         assert!(directory.fresh.is_empty());
+    }
+
+    #[test]
+    fn i8_who_has_gone_is_remembered_for_a_while() {
+        let mut directory = Directory::default();
+        let of = |directory: &Directory, user| {
+            let told = directory.departed(user).map(|one| (one.conn, one.device.to_string()));
+            told.collect::<Vec<_>>()
+        };
+        directory.attach(conn(1), "ann", "phone");
+        directory.attach(conn(2), "ann", "phone");
+        assert_eq!(of(&directory, "ann"), [(conn(1), "phone".to_owned())], "it was replaced");
+        assert_eq!(of(&directory, "bob"), []);
+        for round in 0..u32::try_from(DEPARTED).expect("small") + 10 {
+            let (index, _) = directory.attach(conn(round), "bob", "desk");
+            directory.detach(index, conn(round));
+        }
+        assert_eq!(directory.departed.len(), DEPARTED);
+        assert_eq!(of(&directory, "ann"), []);
+    }
+
+    #[test]
+    fn live_is_counted_from_where_it_became_so() {
+        let mut directory = Directory::default();
+        directory.attach(conn(1), "ann", "phone");
+        let mut live_after = |number: Option<NonZeroU64>| {
+            directory.set_live("ann", conn(1), number);
+            let mut found = None;
+            directory.for_each("ann", |session| found = session.live);
+            found.map(NonZeroU64::get)
+        };
+        assert_eq!(live_after(NonZeroU64::new(5)), Some(5));
+        assert_eq!(live_after(NonZeroU64::new(7)), Some(5), "it was so already");
+        assert_eq!(live_after(None), None);
+        assert_eq!(live_after(NonZeroU64::new(9)), Some(9));
     }
 
     #[test]

@@ -146,6 +146,8 @@ pub struct Parcel {
     pub orders: Vec<Order>,
     /// What their spans mean.
     pub arena: Vec<u8>,
+    /// Of the submission that it is a part of.
+    pub number: u64,
 }
 
 impl Parcel {
@@ -232,7 +234,8 @@ impl Inbox {
     fn fresh(&self) -> Parcel {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let (orders, arena) = (spent.orders.pop(), spent.arenas.pop());
-        Parcel { orders: orders.unwrap_or_default(), arena: arena.unwrap_or_default() }
+        let (orders, arena) = (orders.unwrap_or_default(), arena.unwrap_or_default());
+        Parcel { orders, arena, number: 0 }
     }
 
     /// Wakes the shard.
@@ -289,7 +292,7 @@ mod tests {
     use std::time::Duration;
 
     fn parcel(bytes: usize) -> Parcel {
-        Parcel { orders: vec![Order::Pause], arena: vec![0; bytes] }
+        Parcel { orders: vec![Order::Pause], arena: vec![0; bytes], number: 0 }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod config;
 pub mod directory;
 pub mod engine;
 pub mod fanout;
+pub mod flushes;
 mod frames;
 pub mod heartbeat;
 pub mod inbox;
@@ -27,6 +28,6 @@ pub mod timer;
 pub mod tls;
 
 pub use config::Config;
-pub use engine::{Engine, FanOut, Inbound, NewSession};
+pub use engine::{Engine, FanOut, Inbound, NewSession, Passage, Way};
 pub use inbox::{Class, Granted};
 pub use table::ConnId;

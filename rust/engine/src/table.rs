@@ -67,7 +67,7 @@ impl ConnId {
 }
 
 /// A slot and the generation that the holder of the key means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Index in the slab.
     pub index: u32,
@@ -144,6 +144,8 @@ pub mod flag {
     pub const CROWDED: u16 = 1 << 13;
     /// It waits for its turn to shake hands.
     pub const QUEUED: u16 = 1 << 14;
+    /// Noted as a slow line in [`crate::flushes`].
+    pub const SLOW: u16 = 1 << 15;
 }
 
 /// What a shard knows of a connection besides its socket and its framing.

@@ -26,6 +26,8 @@ mod opening;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod passages;
+#[cfg(test)]
 mod shards;
 #[cfg(test)]
 mod topics;

@@ -4,6 +4,7 @@
 mod config;
 mod inbound;
 mod outbound;
+mod passage;
 mod probe;
 
 use config::Settings;
@@ -56,14 +57,20 @@ impl Engine {
         Ok((born_ns, items))
     }
 
-    /// Carries out `ops` in their order.
-    fn submit(&self, py: Python<'_>, ops: &Bound<'_, PyList>) -> PyResult<()> {
+    /// Carries out `ops` in their order. Returns the number of this submission.
+    fn submit(&self, py: Python<'_>, ops: &Bound<'_, PyList>) -> PyResult<u64> {
         let mut shards = self.lock();
         let queued = ops.iter().try_for_each(|op| outbound::queue(&mut shards, &op));
         // What was queued before a bad op goes out all the same: it may be answers.
         drop(shards);
-        py.detach(|| self.lock().dispatch());
-        queued
+        let number = py.detach(|| self.lock().dispatch());
+        queued.map(|()| number)
+    }
+
+    /// What became of what submission `number` had for each device of `user`: its name, on which
+    /// way, with what fate, since when, and when its session ended (`time.monotonic_ns`, 0: not).
+    fn passages(&self, user: &str, number: u64) -> Vec<passage::Tuple> {
+        self.lock().passages(user, number).into_iter().map(passage::convert).collect()
     }
 
     /// Refuses new connections and reads no further commands.

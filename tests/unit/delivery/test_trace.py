@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 
-from hivewire.core.entries import CursorEntry, MarkEntry, SendEntry
+from hivewire.core.entries import CursorEntry, DeviceEntry, MarkEntry, SendEntry
 from hivewire.delivery.owed import Owed
 from hivewire.delivery.trace import Trace
 from hivewire.store.journal import Commit
@@ -15,7 +15,7 @@ def message(n: int) -> SendEntry:
     return SendEntry("ann", "web", CONV, f"key-{n}", b"", n, 1000 + n, n, members, text="hi")
 
 
-def shown(trace: Trace, *entries: SendEntry | MarkEntry | CursorEntry) -> None:
+def shown(trace: Trace, *entries: SendEntry | MarkEntry | CursorEntry | DeviceEntry) -> None:
     """A group with these is synced and shown."""
     owed = Owed()
     owed.arrived.append((time.monotonic_ns() - 10_000_000, 1, 0))
@@ -28,6 +28,7 @@ def shown(trace: Trace, *entries: SendEntry | MarkEntry | CursorEntry) -> None:
         else:
             owed.cursors.append(entry)
     trace.committed(Commit(len(entries), len(entries), 0.001, 0.002))
+    owed.number, owed.submitted_ns = 7, time.monotonic_ns()
     trace.released(owed)
 
 
@@ -58,6 +59,28 @@ def test_marks_and_cursors_past_a_message_are_told_from_the_first_that_was() -> 
     assert found is not None
     assert set(found.acked) == {("bob", "phone")}
     assert found.delivered["bob"] == found.acked["bob", "phone"] < found.read["bob"]
+
+
+def test_a_device_that_begins_behind_a_message_has_not_acknowledged_it() -> None:
+    trace = Trace()
+    shown(trace, message(5))
+    shown(trace, DeviceEntry("bob", "new", 15, 0, 15), DeviceEntry("bob", "phone", 15, 0, 3))
+    found = trace.find(CONV, 5)
+    assert found is not None
+    assert (found.begun, set(found.acked)) == ({("bob", "new")}, {("bob", "phone")})
+
+
+def test_times_of_the_engine_are_told_by_the_clock_of_the_others() -> None:
+    trace = Trace()
+    before = time.time_ns() / 1e6
+    shown(trace, message(1))
+    found = trace.find(CONV, 1)
+    assert found is not None
+    assert found.record.number == 7
+    assert found.record.wall_ms(found.record.submitted_ns) == found.record.queued
+    later = found.record.wall_ms(found.record.submitted_ns + 1_500_000) - found.record.queued
+    assert abs(later - 1.5) < 0.01
+    assert before - 1 <= found.record.queued <= time.time_ns() / 1e6 + 1
 
 
 def test_i8_what_is_remembered_has_a_bound() -> None:

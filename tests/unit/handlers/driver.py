@@ -95,13 +95,14 @@ class Recorder:
         items, self.items = self.items, []
         return 0, [self._resolved(item) for item in items]
 
-    def submit(self, ops: list[Op]) -> None:
+    def submit(self, ops: list[Op]) -> int:
         self.on_submit(ops)
         self.submits += 1
         self.ops.extend(ops)
         for op in ops:
             if op[0] == OPS.connected:
                 self._attach(op[1], (op[3], op[4]))
+        return self.submits
 
     def devices(self, user: str) -> list[str]:
         return [device for name, device in self.sessions.values() if name == user]

@@ -76,10 +76,10 @@ impl FanOut<'_, '_> {
                 return;
             };
             if let Some((_, answer)) = origin.take_if(|(own, _)| *own == conn) {
-                let position = session.live.then_some(seq);
+                let position = session.live.map(|_| seq);
                 return queue(&mut shard.parcel, conn, answer, Class::Answer, position);
             }
-            if !session.live {
+            if session.live.is_none() {
                 return;
             }
             let encoding = usize::from(conn.encoding());
@@ -103,7 +103,7 @@ impl FanOut<'_, '_> {
 
 /// Our own bug, and never a hole: the client comes back and resumes where it was.
 fn close_without_event(parcel: &mut Parcel, session: &mut Session) {
-    session.live = false;
+    session.live = None;
     let reason = write_bytes(&mut parcel.arena, b"an event could not be encoded");
     let (key, code) = (session.conn.key(), close::SERVER_ERROR);
     parcel.orders.push(Order::Close { key, code, reason, delay_ms: 0 });

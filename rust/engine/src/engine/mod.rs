@@ -4,15 +4,18 @@
 mod events;
 mod submit;
 mod take;
+mod trace;
 
 pub use events::FanOut;
 pub use submit::NewSession;
 pub use take::{Frames, Inbound};
+pub use trace::{Passage, Way};
 
 use crate::admission::Addresses;
 use crate::batch::{Batch, Outlet};
 use crate::config::Config;
 use crate::directory::{Directory, Session};
+use crate::flushes::Flushes;
 use crate::inbox::{Inbox, Order, Parcel};
 use crate::shard::{self, Listen, Shard, Shared};
 use crate::stats::Stats;
@@ -22,6 +25,7 @@ use crate::tls;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -41,6 +45,8 @@ pub struct Engine {
     addresses: Arc<Addresses>,
     /// One for each shard.
     tails: Vec<events::Tails>,
+    /// How many submissions there were.
+    submitted: u64,
 }
 
 /// Figures of which the worst of all shards counts, not the sum.
@@ -66,6 +72,7 @@ impl Engine {
         let addresses = Arc::new(Addresses::new(config.admission.address));
         Ok(Self {
             tails: vec![[None; 2]; config.shards],
+            submitted: 0,
             config: Arc::new(config),
             doorbell: Arc::new(Bell::new()?),
             shards: Vec::new(),
@@ -112,6 +119,7 @@ impl Engine {
                 open: self.open.clone(),
                 tls: self.tls.clone(),
                 addresses: self.addresses.clone(),
+                flushes: Flushes::default(),
             });
             let listen = Listen { id, address, config: self.config.clone() };
             let (bound, thread) = Shard::spawn(listen, shared.clone())?;
@@ -128,14 +136,23 @@ impl Engine {
         &self.doorbell
     }
 
-    /// Hands everything queued so far to the shards. Waits for one that is too far behind.
-    pub fn dispatch(&mut self) {
+    /// Hands everything queued so far to the shards. Waits for one that is too far behind. Returns
+    /// the number of this submission, for [`Engine::passages`].
+    pub fn dispatch(&mut self) -> u64 {
+        self.submitted += 1;
         for shard in &mut self.shards {
             if !shard.parcel.orders.is_empty() {
+                shard.parcel.number = self.submitted;
                 let waited = shard.shared.inbox.deliver(&mut shard.parcel);
                 shard.shared.stats.submit_waits_total.add(u64::from(waited));
             }
         }
+        self.submitted
+    }
+
+    /// The number that what is queued now will have.
+    fn next_number(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.submitted + 1)
     }
 
     /// Refuses new connections and reads no further commands.

@@ -44,13 +44,14 @@ impl Engine {
 
     /// Queues the answer to a `sync` and says where the line stands after it.
     pub fn page(&mut self, conn: ConnId, user: &str, payload: &[u8], position: u64, live: bool) {
+        let live = self.next_number().filter(|_| live);
         self.directory.set_live(user, conn, live);
         self.send_at(conn, payload, Class::Answer, Some(position));
     }
 
     /// From here on nothing is pushed to this connection.
     pub fn syncing(&mut self, conn: ConnId, user: &str) {
-        self.directory.set_live(user, conn, false);
+        self.directory.set_live(user, conn, None);
     }
 
     /// Registers a session and queues `connected`. An older connection of the device is replaced.
@@ -63,7 +64,8 @@ impl Engine {
             let code = close::REPLACED;
             self.close(old, code, "replaced by a newer connection of this device", 0);
         }
-        self.directory.set_live(session.user, conn, session.live);
+        let live = self.next_number().filter(|_| session.live);
+        self.directory.set_live(session.user, conn, live);
         let Some(shard) = self.shards.get_mut(conn.shard()) else { return };
         let frame = write_frame(&mut shard.parcel.arena, conn.encoding(), payload);
         shard.parcel.orders.push(Order::Connected {

@@ -12,6 +12,8 @@ pub(super) const GATHER: usize = 256 * 1024;
 pub struct Backlog {
     /// Bytes as they go on the line, before all chunks: records of TLS that have been sealed.
     sealed: Vec<u8>,
+    /// Number of the oldest submission of which something may be in `sealed`.
+    sealed_from: u64,
     chunks: VecDeque<Chunk>,
     offset: usize,
     bytes: usize,
@@ -45,9 +47,22 @@ impl Backlog {
         self.chunks.is_empty()
     }
 
-    /// Adds what TLS has sealed. It goes out as it is, before everything that is still plain.
-    pub fn push_sealed(&mut self, bytes: &[u8]) {
+    /// Number of the oldest submission of which something may be left; `None`: nothing is.
+    #[must_use]
+    pub fn oldest(&self) -> Option<u64> {
+        if self.sealed.is_empty() {
+            return self.chunks.front().map(|chunk| chunk.number);
+        }
+        Some(self.sealed_from)
+    }
+
+    /// Adds what TLS has sealed, of submission `number` or later. It goes out as it is, before
+    /// everything that is still plain.
+    pub fn push_sealed(&mut self, bytes: &[u8], number: u64) {
         self.bytes += bytes.len();
+        if self.sealed.is_empty() {
+            self.sealed_from = number;
+        }
         self.sealed.extend_from_slice(bytes);
     }
 
@@ -159,6 +174,8 @@ pub(super) struct Chunk {
     pub(super) bytes: Bytes,
     /// Whether a WebSocket frame ends with it.
     pub(super) ends_frame: bool,
+    /// Of the first submission in the turn that left it over.
+    pub(super) number: u64,
 }
 
 impl Chunk {
@@ -189,7 +206,9 @@ mod tests {
     fn given(pieces: &[(&str, bool)]) -> Backlog {
         let mut backlog = Backlog::new(0);
         for &(text, ends_frame) in pieces {
-            backlog.push(Chunk { bytes: Bytes::Own(text.as_bytes().into()), ends_frame });
+            let bytes = Bytes::Own(text.as_bytes().into());
+            let number = u64::try_from(backlog.chunks.len()).expect("few") + 1;
+            backlog.push(Chunk { bytes, ends_frame, number });
         }
         backlog
     }
@@ -207,6 +226,23 @@ mod tests {
         assert_eq!((backlog.bytes(), writes(&mut backlog, 0)), (4, String::new()));
         assert_eq!((backlog.bytes(), writes(&mut backlog, 100)), (4, "cond".to_owned()));
         assert!(backlog.is_empty());
+    }
+
+    #[test]
+    fn its_oldest_submission_is_the_one_that_the_kernel_has_not_wholly_taken() {
+        let mut backlog = given(&[("first", true), ("second", true)]);
+        assert_eq!(backlog.oldest(), Some(1));
+        writes(&mut backlog, 4);
+        assert_eq!(backlog.oldest(), Some(1));
+        writes(&mut backlog, 1);
+        assert_eq!(backlog.oldest(), Some(2));
+        backlog.push_sealed(b"record", 1);
+        backlog.push_sealed(b"record", 2);
+        assert_eq!(backlog.oldest(), Some(1), "what is sealed goes first");
+        let mut socket = Socket { room: 100, ..Socket::default() };
+        backlog.write_sealed(&mut socket).expect("no error");
+        writes(&mut backlog, 100);
+        assert_eq!(backlog.oldest(), None);
     }
 
     #[test]

@@ -88,12 +88,14 @@ pub struct Turn {
     pieces: Vec<Piece>,
     nodes: Vec<Node>,
     scratch: Vec<u8>,
+    /// Of the first submission in this turn, or of the next one where it has none.
+    pub number: u64,
 }
 
 impl Default for Turn {
     fn default() -> Self {
         let arenas = vec![Vec::new()];
-        Self { arenas, pieces: Vec::new(), nodes: Vec::new(), scratch: Vec::new() }
+        Self { arenas, pieces: Vec::new(), nodes: Vec::new(), scratch: Vec::new(), number: 0 }
     }
 }
 
@@ -230,11 +232,12 @@ impl Turn {
     }
 
     fn chunk(&mut self, piece: u32, offset: usize) -> Chunk {
+        let number = self.number;
         let shared = {
             let bytes = self.bytes(piece);
             if let Some(rest) = bytes.get(offset..).filter(|_| offset > 0 || bytes.len() < 512) {
                 let ends_frame = self.ends_frame(piece);
-                return Chunk { bytes: Bytes::Own(rest.into()), ends_frame };
+                return Chunk { bytes: Bytes::Own(rest.into()), ends_frame, number };
             }
             // Several slow readers of one broadcast keep one copy between them.
             match self.pieces.get(piece as usize).and_then(|piece| piece.kept.clone()) {
@@ -245,7 +248,7 @@ impl Turn {
         if let Some(piece) = self.pieces.get_mut(piece as usize) {
             piece.kept = Some(shared.clone());
         }
-        Chunk { bytes: Bytes::Shared(shared), ends_frame: self.ends_frame(piece) }
+        Chunk { bytes: Bytes::Shared(shared), ends_frame: self.ends_frame(piece), number }
     }
 
     fn ends_frame(&self, piece: u32) -> bool {

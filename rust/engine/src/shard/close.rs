@@ -113,6 +113,7 @@ impl Shard {
             backlog.drop_whole_frames();
             self.output.drained(before - backlog.bytes());
         }
+        self.note_lost(index);
         self.begin_close(index, close::SLOW_READER, reason, 0);
     }
 

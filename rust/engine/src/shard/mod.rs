@@ -23,6 +23,7 @@ use crate::admission::Addresses;
 use crate::batch::{Batch, Item, Outlet};
 use crate::config::{Config, READ_BUFFER, TICK_MS};
 use crate::fanout::Topics;
+use crate::flushes::Flushes;
 use crate::inbox::{Inbox, Parcel};
 use crate::memory::Ceiling;
 use crate::stats::Stats;
@@ -70,6 +71,8 @@ pub struct Shared {
     pub tls: Arc<Settings>,
     /// Who has connected from where.
     pub addresses: Arc<Addresses>,
+    /// When output left.
+    pub flushes: Flushes,
 }
 
 /// Where and how a shard listens.
@@ -110,6 +113,8 @@ pub struct Shard {
     output: Output,
     batch: Batch,
     parcels: Vec<Parcel>,
+    /// Number of the last submission that was carried out.
+    taken: u64,
     readable: Vec<u32>,
     dead: Vec<u32>,
     /// Arenas on their way back to Python's side.
@@ -176,6 +181,7 @@ impl Shard {
             output: Output::default(),
             batch: Batch::default(),
             parcels: Vec::new(),
+            taken: 0,
             readable: Vec::new(),
             dead: Vec::new(),
             spent: Vec::new(),
@@ -260,6 +266,8 @@ impl Shard {
     fn take_inbox(&mut self) {
         let mut parcels = std::mem::take(&mut self.parcels);
         self.shared.inbox.take(&mut parcels);
+        self.output.turn.number = parcels.first().map_or(self.taken + 1, |first| first.number);
+        self.taken = parcels.last().map_or(self.taken, |last| last.number);
         for parcel in parcels.drain(..) {
             self.carry_out(parcel);
         }
@@ -317,6 +325,7 @@ impl Shard {
     }
 
     fn bury(&mut self, index: u32) {
+        self.note_lost(index);
         self.topics.forget(&mut self.table, index);
         self.wheel.disarm(&mut self.table, index);
         let id = self.id;

@@ -9,12 +9,13 @@ use crate::heartbeat::Heartbeat;
 use crate::inbox::{Class, Granted, Order, Parcel};
 use crate::objects::{self, Known};
 use crate::outbox::Span;
+use crate::sys::monotonic_ns;
 use crate::table::{ConnId, Key, Phase, flag};
 use hivewire_proto::close;
 
 impl Shard {
     pub(super) fn carry_out(&mut self, parcel: Parcel) {
-        let Parcel { mut orders, arena } = parcel;
+        let Parcel { mut orders, arena, .. } = parcel;
         let arena = self.output.turn.adopt(arena);
         for order in orders.drain(..) {
             self.carry_out_one(arena, &order);
@@ -76,6 +77,9 @@ impl Shard {
     ) {
         let Self { table, output, codec, config, shared, gate, now_ms, .. } = self;
         let Some(slot) = table.find(key).filter(|slot| slot.line.takes_orders()) else {
+            if position.is_some() {
+                shared.flushes.dropped(key, output.turn.number, monotonic_ns());
+            }
             return shared.stats.stale_orders_total.add(1);
         };
         slot.line.clear(flag::ASKED);
@@ -107,6 +111,8 @@ impl Shard {
         else {
             // It went while Python answered its `connect`: the directory must hear of it.
             self.shared.stats.stale_orders_total.add(1);
+            let number = self.output.turn.number;
+            self.shared.flushes.dropped(key, number, monotonic_ns());
             let code = close::ABNORMAL;
             return self.batch.items.push(Item::Closed { conn, session, code });
         };

@@ -153,10 +153,17 @@ impl Output {
         self.backlog_bytes += backlog.bytes() - before;
     }
 
-    /// Puts what TLS has sealed for a connection in front of all that it has not sealed yet.
-    pub(super) fn keep_sealed(&mut self, line: &mut Line, bytes: &[u8], tick: u32) {
+    /// Puts what TLS has sealed for a connection in front of all that it has not sealed yet;
+    /// `oldest` is the first submission that may be in it, this turn's if there is none.
+    pub(super) fn keep_sealed(
+        &mut self,
+        line: &mut Line,
+        bytes: &[u8],
+        oldest: Option<u64>,
+        tick: u32,
+    ) {
         let backlog = line.backlog.get_or_insert_with(|| Box::new(Backlog::new(tick)));
-        backlog.push_sealed(bytes);
+        backlog.push_sealed(bytes, oldest.unwrap_or(self.turn.number));
         self.backlog_bytes += bytes.len();
     }
 

@@ -96,7 +96,7 @@ impl Shard {
         let Self { table, secure, output, tick, .. } = self;
         let Some(slot) = table.at(index) else { return };
         if !secure.reply.is_empty() {
-            output.keep_sealed(&mut slot.line, &secure.reply, *tick);
+            output.keep_sealed(&mut slot.line, &secure.reply, None, *tick);
             output.mark(index, &mut slot.line);
             secure.reply.clear();
         }
@@ -116,6 +116,8 @@ impl Shard {
             backlog.drop_chunks();
             self.output.drained(before - backlog.bytes());
         }
+        self.note_lost(index);
+        self.note_broken(index);
         self.begin_end(index);
     }
 

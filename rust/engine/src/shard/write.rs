@@ -3,9 +3,10 @@
 use super::output::Output;
 use super::{Shard, conn_id};
 use crate::batch::Item;
-use crate::outbox::{Queue, Rest};
+use crate::outbox::{Backlog, Queue, Rest};
 use crate::stats::Stats;
-use crate::table::{Line, Phase, flag};
+use crate::sys::monotonic_ns;
+use crate::table::{Key, Line, Phase, flag};
 use crate::tls::{Sealing, Tls};
 use mio::net::TcpStream;
 use std::io::{self, Write};
@@ -30,18 +31,57 @@ impl Shard {
         self.spent = spent;
         let waiting = u64::try_from(self.output.backlog_bytes()).unwrap_or(u64::MAX);
         self.shared.stats.outbox_bytes.set(waiting);
+        if self.taken >= self.output.turn.number {
+            self.shared.flushes.flushed(self.taken, monotonic_ns());
+        }
     }
 
     fn flush(&mut self, index: u32) {
         let Some(slot) = self.table.at(index) else { return };
         slot.line.clear(flag::DIRTY);
         if slot.line.phase == Phase::Dead {
-            return;
+            return self.note_broken(index);
         }
         if self.write_out(index).is_err() {
+            self.note_broken(index);
             return self.kill(index);
         }
+        self.note_backlog(index);
         self.judge(index);
+    }
+
+    /// Notes how far a slow line has come; nothing of one that takes all that it is given.
+    fn note_backlog(&mut self, index: u32) {
+        let Some(slot) = self.table.at(index) else { return };
+        let oldest = slot.line.backlog.as_deref().and_then(Backlog::oldest);
+        if oldest.is_none() && !slot.line.has(flag::SLOW) {
+            return;
+        }
+        let (key, now_ns) = (Key { index, generation: slot.generation }, monotonic_ns());
+        if let Some(oldest) = oldest {
+            slot.line.set(flag::SLOW);
+            self.shared.flushes.blocked(key, oldest, now_ns);
+        } else {
+            slot.line.clear(flag::SLOW);
+            self.shared.flushes.caught_up(key, self.taken, now_ns);
+        }
+    }
+
+    /// The line is broken: what this turn had for it is nowhere.
+    pub(super) fn note_broken(&mut self, index: u32) {
+        let number = self.output.turn.number;
+        let Some(slot) = self.table.at(index) else { return };
+        let key = Key { index, generation: slot.generation };
+        self.shared.flushes.dropped(key, number, monotonic_ns());
+    }
+
+    /// What waited for a connection has been dropped, or will be with it.
+    pub(super) fn note_lost(&mut self, index: u32) {
+        let Some(slot) = self.table.at(index) else { return };
+        if slot.line.clear(flag::SLOW) {
+            let key = Key { index, generation: slot.generation };
+            self.shared.flushes.lost(key, monotonic_ns());
+        }
     }
 
     /// Writes the backlog, then the turn's queue; what the kernel does not take is kept.
@@ -180,12 +220,13 @@ impl Way<'_> {
                 line.set(flag::BLOCKED);
             }
         }
+        let oldest = line.backlog.as_deref().and_then(Backlog::oldest);
         let mut sealing = Sealing { tls, socket, buffer, left: Vec::new() };
         self.write(line, &mut sealing)?;
         let left = sealing.left;
         if !left.is_empty() {
             line.set(flag::BLOCKED);
-            self.output.keep_sealed(line, &left, self.tick);
+            self.output.keep_sealed(line, &left, oldest, self.tick);
         }
         Ok(())
     }
