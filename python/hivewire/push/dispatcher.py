@@ -16,7 +16,8 @@ import structlog
 
 from hivewire.core.entries import OutboxEntry
 from hivewire.push.backoff import delay
-from hivewire.push.outlook import Situation, given_up, look
+from hivewire.push.outlook import Situation, given_up, look, step_of
+from hivewire.push.trail import Trail
 from hivewire.store import keys, pushes
 from hivewire.store.pushes import Push, Shown
 
@@ -39,6 +40,14 @@ USERS_A_TURN: Final = 40
 """Users who are looked at in one go: some 50 µs each."""
 DEVICES_READ: Final = 64
 """Devices whose cursors are looked at; registrations and what they were shown of a conversation."""
+SETTLED: Final = {
+    "ok": "delivered",
+    "retry": "failed",
+    "dead": "gave up",
+    "gone": "unregistered",
+    "needless": "cancelled",
+}
+"""How the trail calls the ends of a request."""
 BEHIND_MS: Final = 50
 """Until the next turn where the disk is behind."""
 
@@ -125,6 +134,8 @@ class Dispatcher:
         self._timer: Timer | None = None
         self._timer_at = 0
         self._stopped = False
+        self.trail = Trail()
+        """What became of the newest pushes, for who asks."""
         self.overlooked = False
         """Whether there are users for whom there was no room: the outbox must be read again."""
 
@@ -196,6 +207,7 @@ class Dispatcher:
         if result == "retry" and job.push.attempts + 1 >= self._settings.attempts:
             result = "dead"
         self._metrics.pushes[kind, what, result] += 1
+        self._note(job, SETTLED[result], outcome.said)
         rows: list[tuple[bytes, bytes]] = []
         if result == "ok":
             rows += self._delivered(job)
@@ -204,12 +216,16 @@ class Dispatcher:
         elif result == "dead":
             place = pushes.split_outbox_key(job.key)
             push = job.push._replace(attempts=job.push.attempts + 1)
-            rows.append(given_up(place, push, outcome.error, self._clock.now_ms()))
+            rows.append(given_up(place, push, outcome.said, self._clock.now_ms()))
         elif result == "gone":
             self._delivery.unregister(job.user, job.device)
         gone = () if result == "retry" else (job.key,)
         self._waiting[job.user].busy.discard(job.lane)
         self._write(job.user, OutboxEntry(gone, tuple(rows)))
+
+    def _note(self, job: Job, step: str, said: str) -> None:
+        now = self._clock.now_ms()
+        self.trail.note(now, job.user, job.seq, job.device, step_of(job.push, step), said)
 
     def _later(self, job: Job, outcome: Outcome) -> Push:
         failures = job.push.attempts + 1
@@ -300,6 +316,8 @@ class Dispatcher:
         start, end = keys.prefix(user), pushes.waiting_end(user)
         rows = store.scan(store.columns.outbox, start, end, ROWS_A_LOOK)
         found = look(rows, self._situation(user, waiting, now))
+        for told in found.told:
+            self.trail.note(now, user, *told)
         self._begin(found.jobs, waiting)
         for host in waiting.called:
             self._call(host)
@@ -338,6 +356,7 @@ class Dispatcher:
             if self._slots.take(host_of(job), job.user):
                 waiting.busy.add(job.lane)
                 waiting.called.discard(host_of(job))
+                self._note(job, "sent", host_of(job))
                 self._start(job)
 
     def released(self, job: Job) -> None:

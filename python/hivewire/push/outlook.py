@@ -18,6 +18,8 @@ HERE_MS: Final = 15_000
 """A user who is connected and does not acknowledge is looked at again after this."""
 QUEUED: Final = 100
 """Pushes that wait for one device; a further one is a dead letter at once."""
+EXPIRED: Final = "expired"
+CROWDED: Final = "too many wait for the device"
 WEBHOOKS: Final = ""
 """The lane of all webhooks of a user; no device is named so."""
 
@@ -72,6 +74,8 @@ class Outlook(NamedTuple):
     jobs: list[Job]
     again: int | None
     """When to look again, ms since the Unix epoch; None: nothing waits for a time."""
+    told: list[tuple[int, str, str, str]]
+    """What was decided, for who asks: `seq`, device (empty while there is none), step, reason."""
 
 
 def lane_of(device: str, registration: Registration) -> str:
@@ -91,7 +95,7 @@ def look(rows: Iterable[tuple[bytes, bytes]], situation: Situation) -> Outlook:
         else:
             plan.push(key, place, pushes.parse_push(value))
     entry = OutboxEntry(tuple(plan.gone), tuple(plan.rows)) if plan.gone else None
-    return Outlook(entry, plan.jobs, plan.again)
+    return Outlook(entry, plan.jobs, plan.again, plan.told)
 
 
 class _Plan:
@@ -107,13 +111,16 @@ class _Plan:
         self.rows: list[tuple[bytes, bytes]] = []
         self.jobs: list[Job] = []
         self.again: int | None = None
+        self.told: list[tuple[int, str, str, str]] = []
 
     def held(self, key: bytes, place: OutboxKey, value: bytes) -> None:
         """A message that waits: it is known by now, or its moment comes, or not yet."""
         now, held = self._situation.now, pushes.parse_held(value)
         moment = max(held.ts + self._situation.hold, self._situation.not_before)
-        if self._is_known(place.seq, held.conv, held.n) or self._is_old(held.ts):
+        known = self._known(place.seq, held.conv, held.n)
+        if known or self._is_old(held.ts):
             self.gone.append(key)
+            self._tell(place, "cancelled", known or EXPIRED)
         elif moment > now:
             self._wait(moment)
         elif self._situation.here:
@@ -130,7 +137,9 @@ class _Plan:
         """The row of a push for a device, or of its end where too many wait for that device."""
         self._queued[place.device] += 1
         if self._queued[place.device] > QUEUED:
-            return given_up(place, push, "too many wait for the device", self._situation.now)
+            self._tell(place, "gave up", CROWDED)
+            return given_up(place, push, CROWDED, self._situation.now)
+        self._tell(place, "due", self._situation.registrations[place.device].kind)
         return pushes.push_key(place.user, place.seq, place.device), pushes.push_value(push)
 
     def push(self, key: bytes, place: OutboxKey, push: Push) -> None:
@@ -140,17 +149,22 @@ class _Plan:
         is_clear = push.what == CLEAR
         if registration is None:
             self.gone.append(key)
+            self._tell(place, step_of(push, "cancelled"), "the device is not registered any more")
             return
         self._queued[place.device] += 1
         lane = lane_of(place.device, registration)
         if lane in self._taken:
             return
-        if not is_clear and self._is_known(place.seq, push.conv, push.n):
+        known = "" if is_clear else self._known(place.seq, push.conv, push.n)
+        if known:
             self.gone.append(key)
+            self._tell(place, "cancelled", known)
         elif self._is_old(push.ts):
             self.gone.append(key)
+            step = "gave up" if push.attempts else "cancelled"
+            self._tell(place, step_of(push, step), EXPIRED)
             if push.attempts:
-                self.rows.append(given_up(place, push, "expired", situation.now))
+                self.rows.append(given_up(place, push, EXPIRED, situation.now))
         elif situation.here and not is_clear:
             self._wait(situation.now + HERE_MS)
         else:
@@ -161,9 +175,14 @@ class _Plan:
             else:
                 self.jobs.append(Job(place.user, place.device, place.seq, push, registration))
 
-    def _is_known(self, seq: int, conv: str, n: int) -> bool:
-        """Whether some device has the message, or the user has read it."""
-        return seq <= self._situation.acked or n <= self._situation.read(conv)
+    def _known(self, seq: int, conv: str, n: int) -> str:
+        """By what some device has the message, or the user has read it; empty if not."""
+        if seq <= self._situation.acked:
+            return "a device has acknowledged it"
+        return "it was read" if n <= self._situation.read(conv) else ""
+
+    def _tell(self, place: OutboxKey, step: str, reason: str) -> None:
+        self.told.append((place.seq, place.device, step, reason))
 
     def _is_old(self, ts: int) -> bool:
         return ts + self._situation.expires <= self._situation.now
@@ -171,6 +190,11 @@ class _Plan:
     def _wait(self, until: int) -> None:
         if self.again is None or until < self.again:
             self.again = until
+
+
+def step_of(push: Push, step: str) -> str:
+    """A step of a push, in words: what takes one back has steps of its own."""
+    return f"clear {step}" if push.what == CLEAR else step
 
 
 def given_up(place: OutboxKey, push: Push, error: str, now: int) -> tuple[bytes, bytes]:

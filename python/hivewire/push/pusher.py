@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hivewire.metrics import Metrics
     from hivewire.push.dead import DeadLetter
     from hivewire.push.outlook import Job
+    from hivewire.push.trail import Trail
     from hivewire.push.webpush import WebPush
     from hivewire.store.pushes import Registration
 
@@ -145,6 +146,11 @@ class Pusher:
         """What `/metrics` shows at this moment."""
         return {"users": self._dispatcher.users, "under_way": self._slots.under_way}
 
+    @property
+    def trail(self) -> Trail:
+        """What became of the newest pushes."""
+        return self._dispatcher.trail
+
     # -- dead letters -----------------------------------------------------------------------------
 
     def dead(self, limit: int, user: str | None = None) -> list[DeadLetter]:
@@ -183,7 +189,7 @@ class Pusher:
             log.exception("a push could not be made", kind=job.registration.kind)
             outcome = Outcome("dead", "internal")
         if outcome.result in ("dead", "gone"):
-            log.warning("a push was given up", user=job.user, seq=job.seq, error=outcome.error)
+            log.warning("a push was given up", user=job.user, seq=job.seq, error=outcome.said)
         self._act(partial(self._settle, job, outcome))
 
     def _settle(self, job: Job, outcome: Outcome) -> None:

@@ -44,7 +44,8 @@ class Outcome(NamedTuple):
 
     result: Literal["ok", "retry", "dead", "gone", "needless"]
     """Delivered; to be tried again; never to be; the device is gone; nothing to tell any more."""
-    error: str = ""
+    said: str = ""
+    """The receiver's answer, or what went wrong."""
     after_ms: int = 0
     """The receiver asked for at least this wait."""
 
@@ -127,14 +128,14 @@ class Transport:
 
     def _judge(self, response: httpx.Response, request: Request) -> Outcome:
         status = response.status_code
+        said = f"HTTP {status}"
         if response.is_success:
-            return Outcome("ok")
-        error = f"HTTP {status}"
+            return Outcome("ok", said)
         if status in request.gone:
-            return Outcome("gone", error)
+            return Outcome("gone", said)
         if status in TRY_LATER or response.is_server_error:
-            return Outcome("retry", error, self._retry_after(response.headers.get("Retry-After")))
-        return Outcome("dead", error)
+            return Outcome("retry", said, self._retry_after(response.headers.get("Retry-After")))
+        return Outcome("dead", said)
 
     def _retry_after(self, value: str | None) -> int:
         """RFC 9110, 10.2.3: seconds or a date, as ms from now."""

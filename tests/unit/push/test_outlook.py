@@ -74,7 +74,7 @@ def test_a_held_message_turns_into_a_push_for_each_device() -> None:
     ],
 )
 def test_it_waits(fields: dict[str, Any], again: int) -> None:
-    assert decide(held(1), **fields) == (None, [], again)
+    assert decide(held(1), **fields) == (None, [], again, [])
 
 
 @pytest.mark.parametrize("fields", [{"acked": 1}, {"read": 1}, {"expires": 5000}])
@@ -95,8 +95,27 @@ def test_a_push_that_was_tried_and_expires_is_a_dead_letter() -> None:
     assert pushes.parse_dead(value).error == "expired"
 
 
+@pytest.mark.parametrize(
+    ("row", "fields", "told"),
+    [
+        (held(1), {}, [(1, "phone", "due", "webhook"), (1, "web", "due", "webpush")]),
+        (held(1), {"acked": 1}, [(1, "", "cancelled", "a device has acknowledged it")]),
+        (push(1), {"read": 1}, [(1, "phone", "cancelled", "it was read")]),
+        (push(1), {"expires": 5000}, [(1, "phone", "cancelled", "expired")]),
+        (push(1, attempts=1), {"expires": 5000}, [(1, "phone", "gave up", "expired")]),
+        (push(1, what=CLEAR), {"expires": 5000}, [(1, "phone", "clear cancelled", "expired")]),
+        (push(1), {"here": True}, []),
+        (push(1), {}, []),
+    ],
+)
+def test_what_was_decided_is_told(
+    row: Row, fields: dict[str, Any], told: list[tuple[int, str, str, str]]
+) -> None:
+    assert decide(row, **fields).told == told
+
+
 def test_what_is_not_durable_yet_is_left_alone() -> None:
-    assert decide(held(1), head=0) == (None, [], None)
+    assert decide(held(1), head=0) == (None, [], None, [])
 
 
 def test_a_device_that_is_not_registered_gets_nothing() -> None:

@@ -71,7 +71,7 @@ async def test_nobody_is_there() -> None:
         url = receiver.url
     outcome = await post(request(url))
     assert outcome.result == "retry"
-    assert "ConnectError" in outcome.error
+    assert "ConnectError" in outcome.said
 
 
 async def test_no_answer_in_time() -> None:
@@ -95,7 +95,7 @@ async def test_a_clients_url_leads_nowhere_inside(
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", names)
     outcome = await post(request("https://push.example/x", guarded=True))
     assert outcome.result == "dead"
-    assert "not public" in outcome.error
+    assert "not public" in outcome.said
     assert names.names == ["push.example"]
 
 
