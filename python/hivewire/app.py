@@ -187,6 +187,7 @@ class Node:
             connections=self.engine.connections,
             users=self.engine.users,
             trace=self.trace,
+            passages=self.engine.passages,
             edge=lambda: self.edge,
             clock_ms=wall_ms,
             media=self.media,

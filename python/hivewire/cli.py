@@ -310,6 +310,31 @@ def top(
 
 
 @cli.command()
+def why(
+    conv: Annotated[str, typer.Argument(metavar="CONV", help="E.g. direct:ann,ben.")],
+    n: Annotated[int, typer.Argument(metavar="N", help="The message's number in it.", min=1)],
+    config: ConfigFile = None,
+    data: DataDirectory = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the node's answer.")] = False,
+) -> None:
+    """Tell what became of a message on the running node, for each device and with times."""
+    with problems():
+        from hivewire.control import ask
+
+        settings = read_settings(config, store={"path": data})
+        found, told = ask(settings.store.path, f"why {conv} {n}")
+        if not found:
+            refuse(told, status=1)
+        if as_json:
+            typer.echo(told)
+            return
+        from hivewire.why import show
+
+        show(told)
+
+
+@cli.command()
 def echo(
     edge: Annotated[str, typer.Option(metavar="HOST:PORT")] = "127.0.0.1:8000",
     max_message: Annotated[str, typer.Option(help="Longest message, e.g. 16M.")] = "64KiB",

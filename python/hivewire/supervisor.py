@@ -116,6 +116,10 @@ class Supervisor:
     async def _obey(self, word: str) -> tuple[bool, str]:
         if word.startswith("backup "):
             return await self._backups.make(word.removeprefix("backup "))
+        if word.startswith("why "):
+            # The node may be of a newer hivewire than this supervisor.
+            told = importlib.import_module("hivewire.api.trace").told
+            return await told(self.node.context, word.removeprefix("why "))
         if word != "reload":
             return False, f"the node knows no {word!r}"
         try:

@@ -58,6 +58,7 @@ async def test_settings_that_cannot_be_read_leave_the_node_as_it_is(tmp_path: Pa
     assert [line["event"] for line in logs] == ["not reloaded: the node goes on as it was"]
     assert held.node is node
     assert await held._obey("dance") == (False, "the node knows no 'dance'")
+    assert await held._obey("why direct:a,b 1") == (False, "there is no such conversation")
     assert (await held._obey("reload"))[0] is False
     await held.drain()
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from hivewire.media import Media
     from hivewire.metrics import Metrics
 
+Passage = tuple[str, str, str | None, int, int]
+"""A device, the way on which it is reached, with what fate, since when, and when its session ended;
+see `Engine.passages` in the engine's stub."""
+
 
 @dataclass(slots=True)
 class Context:
@@ -37,6 +41,8 @@ class Context:
     users: Callable[[], list[str]]
     """Every user who has a connection."""
     trace: Trace
+    passages: Callable[[str, int], list[Passage]]
+    """How far each device of a user was reached by a submission to the engine."""
     edge: Callable[[], str]
     """Where the edge listens, `HOST:PORT`; empty before it does."""
     media: Media

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
 from hivewire.api.endpoint import Asked, Endpoint, Who
 from hivewire.api.errors import ApiError
+from hivewire.api.reached import DeviceTrace, devices
 from hivewire.api.shapes import Conv, Count
 from hivewire.core import history
+from hivewire.core.limits import POSITION
 from hivewire.core.listing import peers
 from hivewire.core.log import Log
 from hivewire.core.names import is_target
+from hivewire.push.trail import story
 from hivewire.store import keys
 
 if TYPE_CHECKING:
     from hivewire.api.context import Context
     from hivewire.delivery.trace import Followed
 
-DEVICES: Final = 50
-"""Devices of a recipient that are told of."""
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -40,16 +41,19 @@ class Step(Struct):
     at: float
 
 
-class DeviceTrace(Struct):
-    """How a device stands to the message."""
+class PushTrace(Struct):
+    """A step of the push notifications of a message for a recipient.
 
-    device: str
-    connected: bool
-    cursor: int
-    """The place in the user's timeline that it has acknowledged."""
-    acked: bool | None
-    """Whether that is past the message; null where the place of the message is forgotten."""
-    acked_at: float | None
+    `held` (in the outbox, durable with the message), `due` (nobody came, so the device is told),
+    `sent` (the request has left), `delivered`, `failed` (it is tried again), `waiting` (`at` is
+    when it is due), `cancelled` (`detail` says by what), `unregistered`, `gave up`: a dead letter.
+    With `clear` in front: of the push that takes it back.
+    """
+
+    step: str
+    device: str | None
+    at: float | None
+    detail: str
 
 
 class RecipientTrace(Struct):
@@ -62,6 +66,8 @@ class RecipientTrace(Struct):
     delivered_at: float | None
     read_at: float | None
     devices: list[DeviceTrace]
+    pushes: list[PushTrace]
+    """In order of time; none where no device of his is registered, or all of it is forgotten."""
 
 
 class Traced(Struct):
@@ -78,6 +84,8 @@ class Traced(Struct):
     remembered: bool
     """Whether the node still has the times of its steps: those of the newest messages."""
     steps: list[Step]
+    own_devices: list[DeviceTrace]
+    """The sender's: the one that it was sent with got the answer, the others the message."""
     recipients: list[RecipientTrace]
     """At most 100; none in a channel, whose readers keep their own place."""
 
@@ -91,6 +99,23 @@ def endpoints(context: Context) -> list[Endpoint]:
             ("not_found", "unavailable"),
         )
     ]
+
+
+async def told(context: Context, asked: str) -> tuple[bool, str]:
+    """The same for `hivewire why`: whether a message is there, and the answer as JSON, or why not.
+
+    Args:
+        context: The node.
+        asked: Conversation and number, with a space between them.
+    """
+    conv, _, n = asked.partition(" ")
+    if not (is_target(conv) and n.isdecimal() and 0 < int(n) <= POSITION):
+        return False, f"{asked!r} is no conversation and number"
+    try:
+        found = await context.calls.read(partial(look, context, conv, int(n)))
+    except ApiError as problem:
+        return False, problem.message
+    return True, msgspec.json.encode(found).decode()
 
 
 async def trace(context: Context, asked: Asked) -> Traced:
@@ -123,6 +148,7 @@ def look(context: Context, conv: str, n: int) -> Traced:
         device=followed.message.device if followed else None,
         remembered=followed is not None,
         steps=steps(followed),
+        own_devices=own_devices(context, told["from"], followed),
         recipients=[] if state.is_channel else recipients(context, conv, n, told, followed),
     )
 
@@ -150,6 +176,7 @@ def recipients(
     """Every other member."""
     marks = peers(context.services.view.store, conv, told["from"])
     places = dict(followed.message.members) if followed else {}
+    pushes = pushed(context, {user: places[user] for user in marks if user in places}, followed)
     delivered = followed.delivered if followed else {}
     read = followed.read if followed else {}
     return [
@@ -161,24 +188,37 @@ def recipients(
             delivered_at=delivered.get(user),
             read_at=read.get(user),
             devices=devices(context, user, places.get(user), followed),
+            pushes=pushes.get(user, []),
         )
         for user, mark in marks.items()
     ]
 
 
-def devices(
-    context: Context, user: str, seq: int | None, followed: Followed | None
-) -> list[DeviceTrace]:
-    """Every device of a user that the node knows."""
-    store = context.services.view.store
-    connected = set(context.services.devices(user))
-    prefix = keys.prefix(user)
-    rows = store.scan(store.columns.cursors, prefix, keys.range_end(prefix), DEVICES)
-    found: list[DeviceTrace] = []
-    for key, value in rows:
-        device = key[len(prefix) :].decode()
-        cursor = keys.parse_cursor_value(value).cursor
-        acked_at = followed.acked.get((user, device)) if followed else None
-        acked = None if seq is None else cursor >= seq
-        found.append(DeviceTrace(device, device in connected, cursor, acked, acked_at))
-    return found
+def own_devices(context: Context, user: str, followed: Followed | None) -> list[DeviceTrace]:
+    """The sender's. None where the node itself sent it, or the message is in no timeline of his."""
+    if followed is None:
+        return []
+    seq = dict(followed.message.members).get(user)
+    return [] if seq is None else devices(context, user, seq, followed)
+
+
+def pushed(
+    context: Context, places: dict[str, int], followed: Followed | None
+) -> dict[str, list[PushTrace]]:
+    """By user: the steps of his pushes."""
+    pusher = context.services.push
+    if pusher is None or followed is None:
+        return {}
+    told = story(context.services.view.store, pusher.trail, places)
+    return {
+        user: [
+            PushTrace(
+                step=note.step,
+                device=note.device or None,
+                at=float(note.at) if note.at is not None else round(followed.record.synced, 3),
+                detail=note.said,
+            )
+            for note in notes
+        ]
+        for user, notes in told.items()
+    }
