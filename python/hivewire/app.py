@@ -29,6 +29,7 @@ from hivewire.delivery import Delivery, Owed
 from hivewire.delivery.retention import Retention
 from hivewire.delivery.trace import Trace
 from hivewire.draining import finish_taken, take_to_the_disk, tell_the_rest
+from hivewire.following import logs_of
 from hivewire.foundation import adopted, founded, verifier_for
 from hivewire.gateway import Gateway
 from hivewire.handlers import Services
@@ -144,6 +145,7 @@ class Node:
             self.metrics,
             receipts_soon=self._chores.receipts,
             heads_soon=self._chores.heads,
+            logs=logs_of(self.settings.log, gateway.CLOSE_CODES),
         )
 
     def _load_revocations(self) -> None:

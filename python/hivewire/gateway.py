@@ -361,6 +361,8 @@ class Gateway:
                 caller.gone = True
                 # The engine names the session unless it is another connection's by now.
                 caller.replaced = caller.replaced or item[2] is None
+            if self._delivery.connection_log is not None:
+                self._delivery.connection_log.closed(conn, item[2], item[3], item[4])
             self._services.rates.forget(conn)
             self._part(conn, item[2], item[3])
             if self._services.hooks is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shlex
 import subprocess
@@ -13,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.docs.pages import block
+from tests.e2e.stranger import Stranger, key
 from tests.node import Node
 
 if TYPE_CHECKING:
@@ -74,6 +77,29 @@ def test_a_backup_is_made_restored_and_verified(tmp_path: Path) -> None:
     node.stop()
     assert serve == ["serve", "--data", str(tmp_path / "restored")]
     Node(tmp_path / "restored").start().stop()
+
+
+async def test_one_message_is_followed_through_the_log(tmp_path: Path) -> None:
+    env = {"HIVEWIRE_LOG__LEVEL": "debug", "HIVEWIRE_LOG__FORMAT": "json"}
+    node = Node(tmp_path / "node", env=env).start()
+    async with await Stranger.join(node, "ann") as ann, await Stranger.join(node, "ben") as ben:
+        for _ in range(8):
+            sent = await ann.send("user:ben", "hi", key())
+        await ben.events(sent["n"])
+        await ben.call("ack", seq=sent["n"])
+        await ben.call("read", conv=sent["conv"], n=sent["n"])
+    node.stop()
+    node.log.rename(tmp_path / "node.log")
+    text = block(PAGE, "jq -c").text
+    done = await asyncio.to_thread(
+        subprocess.run, ["bash", "-euc", text], cwd=tmp_path, capture_output=True, check=True
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    followed = [line["event"] for line in found if line.get("n") == 7 or "delivered" in line]
+    assert followed[:3] == ["accepted", "shown", "marked"]
+    of_ann = [line["event"] for line in found if line.get("connection") == ann.connected["session"]]
+    # The seventh is there twice: by its place, and by its connection.
+    assert of_ann == ["accepted", "connected", *["accepted"] * 8, "closed"]
 
 
 def start_lines() -> list[str]:

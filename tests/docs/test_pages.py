@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 DRAWN = {"", "mermaid", "text"}
 """Languages of pictures and of output: nothing to run."""
 RUN_BY = {
-    "README.md sh": ("tests/docs/test_tutorial.py", 1),
+    "README.md sh": ("tests/docs/test_tutorial.py", 2),
     "README.md python": ("tests/docs/test_python.py", 2),
     "docs/client.md python": ("tests/docs/test_python.py", 5),
     "docs/e2ee.md json": ("tests/docs/test_security.py", 1),
     "docs/hooks.md python": ("tests/docs/test_applications.py", 2),
     "docs/http.md sh": ("tests/e2e/http/test_docs.py", 2),
     "docs/load.md python": ("tests/docs/test_python.py", 2),
-    "docs/operations.md sh": ("tests/docs/test_operations.py", 2),
+    "docs/operations.md sh": ("tests/docs/test_operations.py", 3),
     "docs/operations.md toml": ("tests/docs/test_operations.py", 1),
     "docs/security.md toml": ("tests/docs/test_security.py", 1),
     "docs/sdk-js.md js": ("tests/docs/test_javascript.py", 4),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 import structlog
@@ -14,7 +15,8 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.fixture(autouse=True)
-def reset():
+def reset(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(logging, "lastResort", None)
     yield
     structlog.reset_defaults()
 
@@ -34,3 +36,28 @@ def test_console_lines_read_well(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure(Log(level="warning", format="console"))
     structlog.get_logger().warning("disk is slow", milliseconds=12)
     assert "disk is slow" in capsys.readouterr().err
+
+
+def test_what_libraries_log_is_a_line_like_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure(Log(level="info", format="json"))
+    handler = logging.lastResort
+    assert handler is not None
+    error = ValueError("a bug")
+    record = logging.LogRecord(
+        *("uvicorn.error", logging.ERROR, __file__, 1, "it %s", ("failed",)),
+        (ValueError, error, None),
+    )
+    handler.handle(record)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["logger"], line["level"]) == ("it failed", "uvicorn.error", "error")
+    assert "a bug" in line["exception"]
+    assert line["timestamp"].endswith("Z")
+    assert handler.level == logging.WARNING
+
+
+def test_a_line_that_cannot_be_written_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    log.configure(Log(format="json"))
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    assert logging.lastResort is not None
+    bad = logging.LogRecord("a", logging.ERROR, __file__, 1, "%d", ("no number",), None)
+    logging.lastResort.handle(bad)

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from hivewire.api.endpoint import Asked, Endpoint, Who
 from hivewire.api.shapes import Count
+from hivewire.following import connection_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,11 +34,20 @@ class ConnectionsQuery(Struct):
     limit: Count = 50
 
 
+class Line(Struct):
+    """A connection of a user."""
+
+    device: str
+    connection: str
+    """As `connected.session` and the log have it."""
+
+
 class Connected(Struct):
     """A user who is connected."""
 
     user: str
     devices: list[str]
+    connections: list[Line]
 
 
 class Connections(Struct):
@@ -70,10 +80,17 @@ async def connections(context: Context, asked: Asked) -> Connections:
     crowded = count > WALKED
     users = [query.search] if crowded else matching(context.users(), query.search)
     shown = islice(users, min(query.limit, USERS))
-    found = [Connected(user, sorted(context.services.devices(user))) for user in shown]
+    found = [connected(context, user) for user in shown]
     if crowded:
         found = [one for one in found if one.devices]
     return Connections(found, len(found) if crowded else len(users), count, crowded)
+
+
+def connected(context: Context, user: str) -> Connected:
+    """A user with his devices and their connections, by name."""
+    sessions = sorted((device, connection_id(conn)) for conn, device in context.sessions(user))
+    lines = [Line(device, connection) for device, connection in sessions]
+    return Connected(user, sorted(context.services.devices(user)), lines)
 
 
 def matching(users: Iterable[str], search: str) -> list[str]:

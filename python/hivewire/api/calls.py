@@ -25,6 +25,7 @@ from hivewire.delivery.caller import SERVER
 from hivewire.handlers import HANDLERS
 from hivewire.handlers.bounded import bounded
 from hivewire.handlers.queries import in_pieces
+from hivewire.log import REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,18 @@ GONE: Final = ApiError("unavailable", "the node goes down", retryable=True)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _head = re.compile(rb'\{"op":"([^"]*)","id":(\d+)').match
+
+
+class Call(Caller):
+    """Who calls over HTTP, and with which request."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, conn: int, user: str, device: str) -> None:
+        super().__init__(conn, user, device, JSON, None)
+        self.request = REQUEST.get()
+        # Nobody reads from this line: nothing is kept until its outbox has drained.
+        self.gone = True
 
 
 def line_of(user: str) -> int:
@@ -94,13 +107,13 @@ class Calls:
 
         Raises ApiError: refused, or not known to be done.
         """
-        return await self._run(op, fields, Caller(line_of(user), user, device, JSON, None))
+        return await self._run(op, fields, Call(line_of(user), user, device))
 
     async def run_trusted(self, op: str, fields: dict[str, Any], user: str) -> bytes:
         """The same for who has the API key: no rates, and no `on_send`. Raises ApiError."""
-        return await self._run(op, fields, Caller(SERVER, user, "server", JSON, None))
+        return await self._run(op, fields, Call(SERVER, user, "server"))
 
-    async def _run(self, op: str, fields: dict[str, Any], caller: Caller) -> bytes:
+    async def _run(self, op: str, fields: dict[str, Any], caller: Call) -> bytes:
         if self._stopped:
             raise GONE
         command_id = next(self._ids)
@@ -111,8 +124,7 @@ class Calls:
         if isinstance(command, CommandError):
             self.services.metrics.commands[op, command.code] += 1
             raise ApiError.of(command)
-        # Nobody reads from this line: nothing is kept until its outbox has drained.
-        caller.gone = True
+        caller.doing = command
         answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._open[command_id] = answered
         try:

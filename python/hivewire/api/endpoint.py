@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hivewire.api.errors import ApiError, answer
+from hivewire.api.request_ids import USER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -100,6 +101,8 @@ def route(endpoint: Endpoint, context: Context) -> Route:
     async def serve(request: Request) -> Response:
         try:
             identity = await admit(endpoint, request, context)
+            if identity is not None:
+                request.scope[USER] = identity.user
             values = None if decode is None else await decode(request)
             found = await endpoint.handle(Asked(request, values, identity))
             response = found if isinstance(found, Response) else json(found)

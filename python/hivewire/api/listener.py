@@ -33,10 +33,13 @@ from hivewire.api import (
 from hivewire.api.endpoint import route
 from hivewire.api.errors import explain
 from hivewire.api.line import line_class
+from hivewire.api.request_ids import RequestIds
 from hivewire.config import Address, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+
+    from starlette.types import ASGIApp
 
     from hivewire.api.context import Context
     from hivewire.api.endpoint import Endpoint
@@ -56,7 +59,8 @@ class Api:
         self._context = context
         self._address = parse_address(context.settings.api.address)
         app = make_app(context, endpoints(context))
-        self._server = _Server(app, context.settings.api)
+        served = RequestIds(app, context.settings.log)
+        self._server = _Server(served, context.settings.api)
         self._task: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
 
@@ -120,8 +124,8 @@ def make_app(context: Context, served: Sequence[Endpoint]) -> Starlette:
         CORSMiddleware,
         allow_origins=origins,
         allow_methods=sorted({endpoint.method for endpoint in served}),
-        allow_headers=["Authorization", "Content-Type"],
-        expose_headers=["Content-Range", "ETag", "Retry-After"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+        expose_headers=["Content-Range", "ETag", "Retry-After", "X-Request-Id"],
         max_age=600,
     )
     return Starlette(
@@ -149,7 +153,7 @@ def bind(address: Address) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn's server without its signal handlers, and with a word for "accepts now"."""
 
-    def __init__(self, app: Starlette, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

@@ -13,6 +13,7 @@ from hivewire.api.endpoint import Asked, Endpoint, Who
 from hivewire.api.errors import ApiError
 from hivewire.api.multipart import boundary_of, file_in
 from hivewire.api.ranges import part_of
+from hivewire.log import REQUEST
 from hivewire.media import Refused, refusals
 from hivewire.media.blobs import THUMBNAIL, BlobsBroken, Missing
 from hivewire.media.kinds import is_shown
@@ -167,7 +168,7 @@ def error_in(error: BaseException) -> BaseException:
     if isinstance(error, ClientDisconnect):
         return ApiError("bad_request", "the body ended early")
     if isinstance(error, OSError):
-        log.warning("an upload could not be written", error=str(error))
+        log.warning("an upload could not be written", request=REQUEST.get(), error=str(error))
         return error_of(refusals.full())
     return error
 
@@ -238,10 +239,11 @@ async def give(asked: Asked, context: Context, *, small: bool) -> Response:
         size = await media.blobs.size(name) if small else upload.bytes
         return await answer(request, media, name, size, "image/webp" if small else upload.mime)
     except Missing:
-        log.warning("the bytes of an upload are not there", upload=upload.id)
+        log.warning("the bytes of an upload are not there", request=REQUEST.get(), upload=upload.id)
         raise NO_SUCH from None
     except BlobsBroken as error:
-        log.warning("an upload cannot be read", upload=upload.id, error=str(error))
+        about = {"request": REQUEST.get(), "upload": upload.id}
+        log.warning("an upload cannot be read", **about, error=str(error))
         raise ApiError("unavailable", "it cannot be read now", retryable=True) from None
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from hivewire.following import connection_id
 from hivewire.store import keys
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class DeviceTrace(Struct):
     acked: bool | None
     """Whether that is past the message; null where the place of the message is forgotten."""
     acked_at: float | None
+    connection: str | None
+    """The one it has now, as the log names it."""
 
 
 def devices(
@@ -59,6 +62,7 @@ def devices(
     """Every device of a user that the node knows."""
     store = context.services.view.store
     connected = set(context.services.devices(user))
+    lines = {device: connection_id(conn) for conn, device in context.sessions(user)}
     passages = context.passages(user, followed.record.number) if followed else []
     prefix = keys.prefix(user)
     rows = store.scan(store.columns.cursors, prefix, keys.range_end(prefix), DEVICES)
@@ -66,7 +70,8 @@ def devices(
     for key, value in rows:
         device = key[len(prefix) :].decode()
         cursor = keys.parse_cursor_value(value).cursor
-        told = DeviceTrace(device, device in connected, None, cursor, None, None)
+        now = lines.get(device)
+        told = DeviceTrace(device, device in connected, None, cursor, None, None, now)
         if seq is not None:
             told.acked = cursor >= seq
         if followed is not None:

@@ -426,3 +426,9 @@ class Log(Section):
         "auto",
         "`auto` is console on a terminal and JSON elsewhere.",
     )
+    connections: bool = setting(
+        default=False,
+        why="Whether a line is written when a connection begins and when it ends. At level `debug` "
+        "they are there in any case, and one for all that becomes of each message.",
+        more="Two lines a connection: a reconnect of 100,000 clients writes 50 MB.",
+    )

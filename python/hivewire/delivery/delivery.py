@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from hivewire.core.view import View
     from hivewire.delivery.caller import Caller
+    from hivewire.following import ConnectionLog, MessageLog
     from hivewire.metrics import Metrics
     from hivewire.store.journal import Group
 
@@ -73,6 +74,7 @@ class Delivery(Rows):
         metrics: Where to count.
         receipts_soon: Asks for `tell_receipts` in a moment.
         heads_soon: Asks for `tell_heads` in a moment.
+        logs: Hear of each connection and of each message, where the settings ask for it.
     """
 
     def __init__(
@@ -81,8 +83,10 @@ class Delivery(Rows):
         ops: Ops,
         view: View,
         metrics: Metrics,
+        *,
         receipts_soon: Callable[[], None] = _nothing,
         heads_soon: Callable[[], None] = _nothing,
+        logs: tuple[ConnectionLog | None, MessageLog | None] = (None, None),
     ) -> None:
         super().__init__(view)
         self.ops = ops
@@ -97,6 +101,7 @@ class Delivery(Rows):
         """Called with each durable group, after it was shown: for the application's hooks."""
         self.pushes: Pushes | None = None
         """Hears of what is in the outbox and of what was read, when it is durable."""
+        self.connection_log, self.message_log = logs
         self._engine = engine
         self._metrics = metrics
         self._unreleased: list[Owed] = []
@@ -136,6 +141,8 @@ class Delivery(Rows):
             self.pushes.held(owed.pushes)
         if self.released is not None:
             self.released(owed)
+        if self.message_log is not None:
+            self.message_log.shown(owed.entries, owed.marks)
         self.flush()
         self._count(owed)
 
@@ -212,6 +219,8 @@ class Delivery(Rows):
         answer = sent(entry, command_id, caller.encoding, dup=False) if caller.conn else None
         self._tell(owed, entry.conv, body, members, caller.conn, answer)
         self.open_id(owed, caller.conn, command_id)
+        if self.message_log is not None:
+            self.message_log.accepted(entry, command_id, caller)
 
     def change(
         self, entry: ChangeEntry, caller: Caller, command_id: int, answer: bytes | None
@@ -237,6 +246,8 @@ class Delivery(Rows):
                 self._sweep(group, 2 * len(part.members))
             self._tell(owed, entry.conv, body, part.members, caller.conn, answer)
         self.open_id(owed, caller.conn, command_id)
+        if self.message_log is not None:
+            self.message_log.accepted(entry, command_id, caller)
 
     def _sweep(self, group: Group[Owed], limit: int) -> None:
         """Keep what waits for full runs within its bound, and free what waits no more."""
@@ -329,6 +340,8 @@ class Delivery(Rows):
 
     def repeat(self, original: Duplicate, command_id: int, caller: Caller) -> None:
         """Answer a resend with the original `sent`, behind all that may not be durable yet."""
+        if self.message_log is not None:
+            self.message_log.repeated(original.conv, original.n, command_id, caller)
         answer = sent(original, command_id, caller.encoding, dup=True)
         op = (self.ops.send, caller.conn, answer)
         group = self.journal.barrier()
@@ -348,6 +361,8 @@ class Delivery(Rows):
 
     def close(self, caller: Caller, code: int, reason: str) -> None:
         """Say `bye` and close the connection."""
+        if self.connection_log is not None:
+            self.connection_log.closing(caller, code, reason)
         self.now.append((self.ops.close, caller.conn, code, reason, 0))
 
     # -- commands under way ----------------------------------------------------------------------

@@ -60,7 +60,7 @@ def authenticate(
             services.resume(caller)
 
     caller.busy = True
-    bridge.authenticate(credentials, services.now_ms // 1000, settled)
+    bridge.authenticate(credentials, services.now_ms // 1000, settled, caller)
 
 
 def verify(

@@ -9,6 +9,7 @@ from hivewire.auth import Identity, Refused, check_ticket
 from hivewire.core.entries import Rejection
 from hivewire.core.plan import plan_connect
 from hivewire.delivery import MSGPACK
+from hivewire.following import connection_id
 from hivewire.handlers import admission
 from hivewire.handlers.channels import follow
 from hivewire.handlers.connected import Accepted, connected
@@ -74,7 +75,7 @@ def enter(identity: Identity, command: Connect, caller: Caller, services: Servic
     if hooks is None or not hooks.keeps_sessions:
         begin(identity, device, command, caller, services)
         return
-    session = Session(identity.user, device, f"{caller.conn:x}")
+    session = Session(identity.user, device, connection_id(caller.conn))
 
     def open_session() -> None:
         # Others of this user may have come in while the application thought about this one.
@@ -178,6 +179,8 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
     services.metrics.commands["connect", "ok"] += 1
     kind = "new" if plan.new_device else "reset" if plan.reset else "resumed"
     services.metrics.connects[kind] += 1
+    if delivery.connection_log is not None:
+        delivery.connection_log.connected(caller.conn, identity.user, device, kind)
     delivery.now.append(
         (
             delivery.ops.connected,

@@ -9,6 +9,7 @@ from hivewire.core import events
 from hivewire.core.limits import LISTED_CONVERSATIONS, LISTED_MESSAGES, RECENT_BYTES
 from hivewire.core.listing import listing
 from hivewire.delivery import JSON, encode
+from hivewire.following import connection_id
 
 if TYPE_CHECKING:
     from hivewire.auth import Identity
@@ -85,7 +86,7 @@ def connected_fields(
         "device": accepted.device,
         "new_device": plan.new_device,
         "reset": plan.reset,
-        "session": f"{caller.conn:x}",
+        "session": connection_id(caller.conn),
         "epoch": services.view.store.epoch,
         "head": head,
         "cursor": plan.cursor,
@@ -108,7 +109,7 @@ def connected_json(accepted: Accepted, head: int, caller: Caller, services: Serv
         accepted.device.encode(),
         b"true" if plan.new_device else b"false",
         b"true" if plan.reset else b"false",
-        caller.conn,
+        connection_id(caller.conn).encode(),
         services.epoch_json,
         head,
         plan.cursor,
@@ -126,7 +127,7 @@ def connected_json(accepted: Accepted, head: int, caller: Caller, services: Serv
 
 _CONNECTED = (
     b'{"op":"connected","id":%d,"user":"%b","device":"%b","new_device":%b,"reset":%b,'
-    b'"session":"%x","epoch":%b,"head":%d,"cursor":%d,"trimmed_before":%d,'
+    b'"session":"%b","epoch":%b,"head":%d,"cursor":%d,"trimmed_before":%d,'
     b'"heartbeat":{"interval_ms":%d,"timeout_ms":%d,"from":"%b"},"limits":%b,'
     b'"server_time":%d,"token_expires":%d,"ticket":"%b","node":%b}'
 )

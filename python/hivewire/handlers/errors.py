@@ -44,7 +44,11 @@ def refuse(
     # What a client made up must not become the name of a metric.
     counted = "unknown" if rejection.code == "unsupported" else op or "none"
     services.metrics.commands[counted, rejection.code] += 1
-    services.delivery.answer(caller, error)
+    delivery = services.delivery
+    if delivery.message_log is not None:
+        reason = rejection.message
+        delivery.message_log.refused(op, command_id, rejection.code, reason, caller)
+    delivery.answer(caller, error)
     if rejection.code in COUNTED and services.rates.too_many_mistakes(caller.conn):
         code = services.close_codes["BAD_REQUEST"]
-        services.delivery.close(caller, code, "too many mistakes in a minute")
+        delivery.close(caller, code, "too many mistakes in a minute")

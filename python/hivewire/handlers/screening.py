@@ -69,7 +69,8 @@ def screen(
         caller.busy = False
         changed = None if word.rejection else revised(command, word.value)
         if isinstance(changed, CommandError):
-            word = hooks.fail("on_send", f"what it made of a message is wrong: {changed.message}")
+            why = f"what it made of a message is wrong: {changed.message}"
+            word = hooks.fail("on_send", why, message, caller)
         if word.rejection is not None:
             refuse(word.rejection, command.id, op, caller, services)
         elif changed is not None and not isinstance(changed, CommandError):
@@ -82,7 +83,8 @@ def screen(
 
     caller.busy = True
     in_hand[user, command.key] = []
-    hooks.screen(message_of(command, conv, caller, hooks), settled)
+    message = message_of(command, conv, caller, hooks)
+    hooks.screen(message, settled, caller)
 
 
 def message_of(command: Send | Edit, conv: str, caller: Caller, hooks: Bridge) -> Message:

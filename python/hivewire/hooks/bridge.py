@@ -17,6 +17,7 @@ from hivewire.auth import Identity
 from hivewire.auth.identity import is_id
 from hivewire.core.entries import SendEntry
 from hivewire.core.events import Message as MessageBody
+from hivewire.following import connection_id
 from hivewire.hooks.feed import Feed
 from hivewire.hooks.runner import Runner
 from hivewire.hooks.values import Event, Message, Session
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from hivewire.config import Settings
-    from hivewire.delivery import Owed
+    from hivewire.delivery import Caller, Owed
     from hivewire.hooks.application import App, Authenticate, OnConnect, Sender
     from hivewire.hooks.feed import Notice
     from hivewire.hooks.runner import Outcome
@@ -153,7 +154,7 @@ class Bridge:
         self._app.sender = self._sender
         if self.keeps_sessions:
             for conn, user, device in here:
-                known = left.sessions.get(conn) or (user, device, f"{conn:x}", {})
+                known = left.sessions.get(conn) or (user, device, connection_id(conn), {})
                 self._sessions[conn] = Session(*known)
         for feed, rows in zip(self._feeds, left[1:], strict=True):
             for lane, name, place, arguments in rows:
@@ -205,28 +206,37 @@ class Bridge:
 
     # -- questions --------------------------------------------------------------------------------
 
-    def authenticate(self, credentials: Credentials, now_s: int, settled: Settled) -> None:
+    def authenticate(
+        self, credentials: Credentials, now_s: int, settled: Settled, caller: Caller | None = None
+    ) -> None:
         """Ask who somebody is: the outcome's value is an `auth.Identity`, or None for nobody."""
         hook = self._app.authenticator
         if hook is None:
             raise ValueError("the application does not authenticate")
-        self._ask("authenticate", _identify(hook, credentials, now_s), self._connect_ms, settled)
+        work = _identify(hook, credentials, now_s)
+        self._ask("authenticate", work, self._connect_ms, settled, (caller,))
 
     def greet(self, session: Session, settled: Settled) -> None:
         """Ask whether a device may connect."""
         work = _greet(self._app.connect_hooks, session)
-        self._ask("on_connect", work, self._connect_ms, settled)
+        self._ask("on_connect", work, self._connect_ms, settled, (session,))
 
-    def screen(self, message: Message, settled: Settled) -> None:
+    def screen(self, message: Message, settled: Settled, caller: Caller | None = None) -> None:
         """Ask what becomes of a message: the outcome's value is the message to store."""
-        self._ask("on_send", _screen(self._app.send_hooks, message), None, settled)
+        work = _screen(self._app.send_hooks, message)
+        self._ask("on_send", work, None, settled, (message, caller))
 
-    def fail(self, name: str, what: str) -> Outcome:
+    def fail(self, name: str, what: str, *about: object) -> Outcome:
         """The outcome of a hook that gave back what cannot be used."""
-        return self._questions.fail(name, what)
+        return self._questions.fail(name, what, about)
 
     def _ask(
-        self, name: str, work: Coroutine[Any, Any, Any], timeout_ms: int | None, settled: Settled
+        self,
+        name: str,
+        work: Coroutine[Any, Any, Any],
+        timeout_ms: int | None,
+        settled: Settled,
+        about: Sequence[object],
     ) -> None:
         if self._questions.is_full:
             settled(self._questions.refuse(name, work))
@@ -235,7 +245,7 @@ class Bridge:
         def answer(outcome: Outcome) -> None:
             self._act(partial(settled, outcome))
 
-        self._questions.start(name, work, answer, timeout_ms)
+        self._questions.start(name, work, answer, timeout_ms, about=about)
 
     # -- notices ----------------------------------------------------------------------------------
 

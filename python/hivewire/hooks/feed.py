@@ -80,7 +80,9 @@ class Feed:
             name, call = self._lanes[lane].popleft()
             self.waiting -= 1
             self._running += 1
-            self._runner.start(name, call(), self._goes_on(lane), ended=self._ended)
+            about = getattr(call, "arguments", ())
+            settled = self._goes_on(lane)
+            self._runner.start(name, call(), settled, ended=self._ended, about=about)
 
     def _goes_on(self, lane: str) -> Callable[[Outcome], None]:
         def settled(_: Outcome) -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import structlog
 
 from hivewire.core.entries import Rejection
+from hivewire.hooks.concerning import concerning
 from hivewire.hooks.values import Refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from hivewire.metrics import Metrics
 
@@ -102,6 +103,7 @@ class Runner:
         timeout_ms: int | None = None,
         *,
         ended: Callable[[], None] | None = None,
+        about: Sequence[object] = (),
     ) -> None:
         """Run `work`; whatever becomes of it, `settled` is called once, in time, on the loop.
 
@@ -114,8 +116,9 @@ class Runner:
             settled: Told the outcome.
             timeout_ms: How long it may take; None: as long as any.
             ended: Called when the task has ended too, after `settled`.
+            about: What the hook is given, for the log.
         """
-        call = _Call(self, name, settled, ended)
+        call = _Call(self, name, settled, ended, about)
         begun = self._loop.time()
         task = self._loop.create_task(work, name=f"hook {name}")
         self._tasks.add(task)
@@ -140,7 +143,7 @@ class Runner:
         self._metrics.hooks[name, result] += 1
         return outcome
 
-    def judge(self, name: str, task: asyncio.Task[Any]) -> Outcome:
+    def judge(self, name: str, task: asyncio.Task[Any], about: Sequence[object] = ()) -> Outcome:
         """What a task that has ended has come to."""
         if task.cancelled():
             return self.count(name, "failed", Outcome(None, FAILED))
@@ -149,22 +152,29 @@ class Runner:
             return self.count(name, "ok", Outcome(task.result(), None))
         if isinstance(error, Refuse):
             return self.count(name, "refused", Outcome(None, rejection(error), refused=True))
-        self.tell(name, "a hook failed", error)
+        self.tell(name, "a hook failed", error, about)
         return self.count(name, "failed", Outcome(None, FAILED))
 
-    def fail(self, name: str, why: str) -> Outcome:
+    def fail(self, name: str, why: str, about: Sequence[object] = ()) -> Outcome:
         """The outcome of a hook that came back with what cannot be used."""
-        self.tell(name, f"a hook failed: {why}")
+        self.tell(name, f"a hook failed: {why}", about=about)
         return self.count(name, "failed", Outcome(None, FAILED))
 
-    def tell(self, name: str, what: str, error: BaseException | None = None) -> None:
+    def tell(
+        self,
+        name: str,
+        what: str,
+        error: BaseException | None = None,
+        about: Sequence[object] = (),
+    ) -> None:
         """Log it with its traceback; a hook that says so all the time is cut short."""
         now = self._loop.time()
         if now - self._told_at.get(name, -QUIET_SECONDS) < QUIET_SECONDS:
             self._kept[name] = self._kept.get(name, 0) + 1
             return
         self._told_at[name] = now
-        log.error(what, hook=name, not_logged=self._kept.pop(name, 0), exc_info=error)
+        kept = self._kept.pop(name, 0)
+        log.error(what, hook=name, **concerning(about), not_logged=kept, exc_info=error)
 
     def leave(self, task: asyncio.Task[Any]) -> None:
         """A task has ended."""
@@ -207,7 +217,7 @@ def sendable(text: object) -> str:
 class _Call:
     """One call on its way to being settled."""
 
-    __slots__ = ("_ended", "_name", "_runner", "_settled", "deadline")
+    __slots__ = ("_about", "_ended", "_name", "_runner", "_settled", "deadline")
 
     def __init__(
         self,
@@ -215,7 +225,9 @@ class _Call:
         name: str,
         settled: Callable[[Outcome], None],
         ended: Callable[[], None] | None,
+        about: Sequence[object],
     ) -> None:
+        self._about = about
         self._runner = runner
         self._name = name
         self._settled: Callable[[Outcome], None] | None = settled
@@ -226,7 +238,7 @@ class _Call:
         """The time is over: settle it, whatever the task does about being cancelled."""
         runner, name = self._runner, self._name
         task.cancel(f"{name} took too long")
-        runner.tell(name, "a hook took too long")
+        runner.tell(name, "a hook took too long", about=self._about)
         self._settle(runner.count(name, "timeout", Outcome(None, LATE)))
 
     def finish(self, task: asyncio.Task[Any]) -> None:
@@ -235,7 +247,7 @@ class _Call:
             self.deadline.cancel()
         self._runner.leave(task)
         if self._settled is not None and not self._runner.stopped:
-            self._settle(self._runner.judge(self._name, task))
+            self._settle(self._runner.judge(self._name, task, self._about))
         elif not task.cancelled():
             # Read, so that an exception which comes too late makes no noise of its own.
             task.exception()

@@ -18,6 +18,7 @@ import structlog
 
 from hivewire.clock import monotonic_ms
 from hivewire.core.media import Upload, find_upload, plan_gone, plan_upload, stored_bytes
+from hivewire.log import REQUEST
 from hivewire.media import kinds, refusals
 from hivewire.media.blobs import THUMBNAIL, BlobsBroken
 from hivewire.media.incoming import Incoming
@@ -195,7 +196,8 @@ class Media:
             raise
         except (BlobsBroken, OSError) as error:
             self.refused += 1
-            log.warning("an upload could not be kept", error=str(error))
+            about = {"request": REQUEST.get(), "user": self._under_way[incoming]}
+            log.warning("an upload could not be kept", **about, error=str(error))
             raise refusals.full() from error
         finally:
             await self._end(incoming)

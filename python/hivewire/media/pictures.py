@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
+from hivewire.log import REQUEST
 from hivewire.media import refusals
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Pictures:
             raise refusals.too_many_pixels(settings.pixels)
         if "error" in found:
             self.failed += 1
-            log.info("a picture could not be unpacked", reason=found.get("reason"))
+            about = {"request": REQUEST.get(), "reason": found.get("reason")}
+            log.info("a picture could not be unpacked", **about)
             return None
         return Picture(found["width"], found["height"])
 

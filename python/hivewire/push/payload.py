@@ -27,15 +27,12 @@ encode = msgspec.json.Encoder().encode
 
 
 def payload_of(job: Job, body: Body | None, epoch: str, settings: Settings) -> dict[str, Any]:
-    """The object that a push carries (docs/push.md).
-
-    `id` is the same however often it is tried, and of no other push.
-    """
-    clear = job.push.what == pushes.CLEAR
-    what = "clear" if clear else "message"
+    """The object that a push carries (docs/push.md)."""
+    what = what_of(job)
+    clear = what == "clear"
     payload: dict[str, Any] = {
         "type": what,
-        "id": f"{epoch}:{job.user}:{job.device}:{job.seq}:{what}",
+        "id": push_id(job, epoch),
         "user": job.user,
         "device": job.device,
         "conv": job.push.conv,
@@ -49,6 +46,16 @@ def payload_of(job: Job, body: Body | None, epoch: str, settings: Settings) -> d
             if text != body.text:
                 payload["cut"] = True
     return payload
+
+
+def what_of(job: Job) -> str:
+    """The `type` of a push."""
+    return "clear" if job.push.what == pushes.CLEAR else "message"
+
+
+def push_id(job: Job, epoch: str) -> str:
+    """The same however often it is tried, and of no other push."""
+    return f"{epoch}:{job.user}:{job.device}:{job.seq}:{what_of(job)}"
 
 
 def cut(text: str, size: int) -> str:

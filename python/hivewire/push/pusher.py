@@ -14,6 +14,7 @@ import structlog
 
 from hivewire.push.dead import dead_letters, revive
 from hivewire.push.dispatcher import Dispatcher
+from hivewire.push.payload import push_id
 from hivewire.push.requests import Requests
 from hivewire.push.slots import Slots
 from hivewire.push.sweep import CROWDED_MS, PASS_MS, STEP_MS, sweep
@@ -186,11 +187,20 @@ class Pusher:
                 outcome = await self._transport.post(request)
         except Exception:
             # A bug of ours must not stop the user's other pushes.
-            log.exception("a push could not be made", kind=job.registration.kind)
+            kind = job.registration.kind
+            log.exception("a push could not be made", **self._about(job), kind=kind)
             outcome = Outcome("dead", "internal")
         if outcome.result in ("dead", "gone"):
-            log.warning("a push was given up", user=job.user, seq=job.seq, error=outcome.said)
+            log.warning("a push was given up", **self._about(job), error=outcome.said)
+        elif self._delivery.message_log is not None:
+            self._delivery.message_log.pushed(self._about(job), outcome.result, outcome.said)
         self._act(partial(self._settle, job, outcome))
+
+    def _about(self, job: Job) -> dict[str, Any]:
+        """What a line of the log says of a push."""
+        push = push_id(job, self._store.epoch)
+        place = {"conv": job.push.conv, "n": job.push.n, "seq": job.seq}
+        return {"push": push, "user": job.user, "device": job.device, **place}
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
         self._dispatcher.settled(job, outcome)

@@ -45,8 +45,10 @@ def test_in_a_crowd_only_a_whole_id_is_looked_for(
     async def tell(site: Site) -> None:
         site.node.context.connections = lambda: 5
         site.node.context.services.devices = lambda user: ["web"] if user == "ann" else []
+        site.node.context.sessions = lambda user: [(0x1A2B, "web")] if user == "ann" else []
         told = await site.get(None, CONNECTIONS, search="ann")
-        assert told["items"] == [{"user": "ann", "devices": ["web"]}]
+        line = {"device": "web", "connection": "1a2b"}
+        assert told["items"] == [{"user": "ann", "devices": ["web"], "connections": [line]}]
         told = await site.get(None, CONNECTIONS, search="an")
         assert (told["items"], told["whole_ids_only"]) == ([], True)
 

@@ -105,7 +105,7 @@ class TestAuthenticate:
         error, close = told
         assert error.body["code"] == code
         assert (close.kind, close.code) == ("close", CODES["SERVER_ERROR"])
-        assert len(logs) == 1
+        assert [entry["connection"] for entry in logs] == [f"{line.conn:x}"]
 
     async def test_a_jwt_means_nothing_to_it(self) -> None:
         driver = HookedDriver(keeper())

@@ -288,14 +288,16 @@ class TestTrouble:
         judge = Judge()
         driver = HookedDriver(judge.app)
         ann = driver.open("ann")
-        ann.sends("bob")
+        ann.sends("bob", key=KEY)
         await driver.rest()
         with structlog.testing.capture_logs() as logs:
             judge.refuses(0, ZeroDivisionError("a bug"))
             (answer,) = bodies(await driver.rest())
         assert (answer["code"], answer["retryable"]) == ("internal", False)
         assert "a bug" not in answer["message"]
-        assert [entry["hook"] for entry in logs] == ["on_send"]
+        (line,) = logs
+        assert (line["hook"], line["connection"]) == ("on_send", f"{ann.conn:x}")
+        assert (line["user"], line["conv"], line["key"]) == ("ann", "direct:ann,bob", KEY)
         assert driver.metrics.hooks == {("on_send", "failed"): 1}
         assert ann.asks("sync", after=0)["op"] == "page"
 
@@ -305,8 +307,9 @@ class TestTrouble:
         ann = driver.open("ann")
         ann.sends("bob", key=KEY)
         await driver.rest()
-        with structlog.testing.capture_logs():
+        with structlog.testing.capture_logs() as logs:
             await asyncio.wait(judge.words, timeout=5)
+        assert [entry["key"] for entry in logs] == [KEY]
         (answer,) = bodies(await driver.rest())
         assert (answer["code"], answer["retryable"]) == ("unavailable", True)
         assert answer["retry_after_ms"] > 0
@@ -345,7 +348,7 @@ class TestTrouble:
             judge.says(0)
             (answer,) = bodies(await driver.rest())
         assert answer["code"] == "internal"
-        assert len(logs) == 1
+        assert [entry["conv"] for entry in logs] == ["direct:ann,bob"]
         assert driver.journal.is_idle
 
     async def test_what_is_no_message_is_a_failure_too(self) -> None:

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from hivewire.config import load
 from hivewire.push import pusher as module
@@ -103,9 +104,15 @@ async def test_a_bug_of_ours_is_a_dead_letter(
     node = RealPusher("http://127.0.0.1:9/", tmp_path)
     monkeypatch.setattr(node.pusher._requests, "of", lambda _job: 1 / 0)
     node.register("bob")
-    node.say("ann", "bob", "hi")
-    await until(lambda: node.pusher.dead(10))
+    with structlog.testing.capture_logs() as lines:
+        node.say("ann", "bob", "hi")
+        await until(lambda: node.pusher.dead(10))
     assert node.pusher.dead(10)[0].dead.error == "internal"
+    failed, given_up = lines
+    assert (given_up["event"], given_up["error"]) == ("a push was given up", "internal")
+    for line in (failed, given_up):
+        assert line["push"].endswith(":bob:phone:1:message")
+        assert (line["user"], line["conv"], line["n"]) == ("bob", "direct:ann,bob", 1)
     await node.pusher.stop()
 
 

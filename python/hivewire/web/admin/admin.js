@@ -61,13 +61,13 @@ async function readPeople() {
   const users = `${found.users} ${found.users === 1 ? "user" : "users"}`;
   by("found").textContent = found.whole_ids_only
     ? `${found.connections} connections: so many that only a whole id is looked for.`
-    : `${users}${search ? " found" : ""}, ${found.connections} connections`;
+    : `${users}${search ? " found" : ""}, ${found.connections} ${found.connections === 1 ? "connection" : "connections"}`;
   // What has the focus stays where it is.
   if (by("users").contains(document.activeElement)) return;
   by("users").replaceChildren(...found.items.map(row));
 }
 
-function row({ user, devices }) {
+function row({ user, devices, connections }) {
   const made = document.createElement("tr");
   const name = text("th", user);
   name.scope = "row";
@@ -77,7 +77,9 @@ function row({ user, devices }) {
   button.addEventListener("click", () => disconnect(user, button));
   const act = text("td", "");
   act.append(button);
-  made.append(name, text("td", devices.join(", ")), act);
+  const lines = text("td", devices.join(", "));
+  lines.title = connections.map((line) => `${line.device}: connection ${line.connection}`).join("\n");
+  made.append(name, lines, act);
   return made;
 }
 
