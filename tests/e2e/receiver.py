@@ -66,6 +66,9 @@ class Receiver:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        # A line that was accepted just now has its task in a turn or two.
+        for _ in range(3):
+            await asyncio.sleep(0)
         # All of them, also those in the middle of a handshake: nothing is left to the collector.
         for line in self._lines.values():
             line.transport.abort()
