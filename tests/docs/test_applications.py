@@ -45,14 +45,11 @@ def run_application(
     return run
 
 
-async def test_the_readmes_application_refuses(
-    run_application: Callable[..., Node],
-) -> None:
-    node = run_application(block("README.md", "no_shouting"))
+async def test_the_readmes_bot_answers(run_application: Callable[..., Node]) -> None:
+    node = run_application(block("README.md", "# echo.py"))
     async with Client(edge_url(node), token("ann"), device="laptop") as ann:
-        with pytest.raises(CommandFailed, match="please do not shout"):
-            await ann.send("user:ben", text="HELLO")
-        assert (await ann.send("user:ben", text="Hello")).n == 1
+        await ann.send("user:bot", text="hello")
+        assert [(await anext(ann)).text for _ in range(2)] == ["hello", "you said: hello"]
 
 
 async def test_the_shop_refuses_greets_and_sends(run_application: Callable[..., Node]) -> None:

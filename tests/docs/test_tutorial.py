@@ -151,7 +151,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_the_tutorial(desk: Desk) -> None:
     desk.serve("make setup")
-    ann, ben = block("README.md", ".venv/bin/hivewire chat").text.splitlines()
+    ann, ben = block("README.md", "chat --as ann --to ben").text.splitlines()
     for line, (who, to) in zip((ann, ben), PAIR, strict=True):
         told = block(TUTORIAL, f"chat --as {who} --to {to}").text.strip()
         assert line == f".venv/bin/{told}"
@@ -165,8 +165,12 @@ def test_the_tutorial(desk: Desk) -> None:
     assert "hello from a program" in desk.chat(ben, "yes", "yes")
 
     desk.write("# echo.py")
+    assert block("README.md", "# echo.py").text == block(TUTORIAL, "# echo.py").text
     desk.serve("\nhivewire serve --dev echo:app")
     bot = block(TUTORIAL, "--to bot").text.strip()
+    starts = ["hivewire serve --dev echo:app", bot]
+    told = block("README.md", ".venv/bin/hivewire serve --dev echo:app").text.splitlines()
+    assert told == [f".venv/bin/{line}" for line in starts]
     desk.chat(bot, "are you there?", "you said: are you there?")
     echo = desk.directory / "echo.py"
     echo.write_text(echo.read_text().replace("you said", "did you say"))
