@@ -29,7 +29,7 @@ PEERS ?=
 STORM ?=
 
 .PHONY: help setup serve test deny check-rust check-fuzz check-python fmt fmt-check lint types stubs \
-	layers unit bench conformance load million storm growth bench-peers soak day hostile fuzz sdk js-types \
+	layers unit browser screens bench conformance load million storm growth bench-peers soak day hostile fuzz sdk js-types \
 	docs docs-check audit build lock clean
 
 help: ## Print this list.
@@ -66,6 +66,14 @@ check-python: setup ## Run the Python tests: unit, integration, e2e, chaos, conf
 
 unit: setup ## Run the Python unit tests only.
 	$(BIN)/python -m pytest tests/unit
+
+browser: setup ## Run the tests in a real Chromium only; pictures of the pages in reports/screens.
+	$(BIN)/python -m pytest -m browser
+
+screens: setup ## Take the pictures of the pages anew, and those of docs/img with them.
+	rm -rf reports/screens
+	$(BIN)/python -m pytest -m browser tests/browser
+	$(BIN)/python -m tests.browser.screens --docs
 
 fmt: .venv/.tools ## Format Rust and Python.
 	cargo fmt --all

@@ -19,6 +19,10 @@ from tests.node import NODES, Node
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from playwright.async_api import Browser
+
+    from tests.browser.chromium import Chromium
+
 
 _serial = itertools.count(1)
 
@@ -89,15 +93,34 @@ def name() -> Callable[[str], str]:
     return lambda base: f"{base}.{serial}"
 
 
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """The Chromium that all tests share; see `browser`."""
+    from tests.browser.chromium import Chromium
+
+    shared = Chromium()
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def browser(chromium: Chromium) -> Iterator[Browser]:
+    """A Chromium with nothing in it. A test that has it runs on its loop."""
+    yield chromium.browser()
+    chromium.clean()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run `async def` tests, each on a loop of its own."""
+    """Run `async def` tests, each on a loop of its own; those with a browser on the browser's."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj) or "anyio" in pyfuncitem.keywords:
         return None
     arguments = {
         name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters
     }
-    asyncio.run(_run(pyfuncitem.obj(**arguments)))
+    chromium: Chromium | None = pyfuncitem.funcargs.get("chromium")
+    run = asyncio.run if chromium is None else chromium.run
+    run(_run(pyfuncitem.obj(**arguments)))
     return True
 
 
@@ -121,3 +144,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         inside = item.path.relative_to(Path(__file__).parent).parts
         if inside[0] in ("unit", "integration", "e2e", "chaos", "hostile", "conformance"):
             item.add_marker(inside[0])
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")

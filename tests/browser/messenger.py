@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from typing import TYPE_CHECKING, Any, Self
 
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
-from tests.sdk.application import ROOT
+from tests.browser.chromium import PATIENCE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from playwright.async_api import Browser, BrowserContext, Page
 
     from tests.node import Node
 
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
-)
-SCREENS = ROOT / "reports" / "screens"
-PATIENCE_MS = 20_000
 HARMLESS = ("ERR_CONNECTION_REFUSED", "ERR_INTERNET_DISCONNECTED", "ERR_CONNECTION_RESET")
 """What Chromium logs by itself while there is no node."""
-
-
-@contextlib.asynccontextmanager
-async def browsing() -> AsyncIterator[Browser]:
-    """A Chromium with nothing in it."""
-    expect.set_options(timeout=PATIENCE_MS)
-    async with async_playwright() as playwright:
-        path = shutil.which("chromium")
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        await browser.close()
 
 
 def api(node: Node) -> str:
     """Where the pages are."""
     return "http://{}:{}".format(*node.api)
-
-
-async def shoot(page: Page, name: str) -> None:
-    """Keep a picture of a page."""
-    SCREENS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SCREENS / f"{name}.png")
 
 
 class Person:

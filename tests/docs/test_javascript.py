@@ -6,12 +6,10 @@ import asyncio
 import functools
 import http.server
 import os
-import shutil
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import async_playwright
 
 from hivewire.client import Client
 from tests.docs.pages import block
@@ -23,6 +21,8 @@ from tests.tokens import token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from playwright.async_api import Browser
 
     from tests.node import Node
 
@@ -60,31 +60,30 @@ def site() -> Iterator[str]:
         thread.join()
 
 
-async def test_the_blocks_of_a_page(start_node: Callable[..., Node], site: str) -> None:
+async def test_the_blocks_of_a_page(
+    start_node: Callable[..., Node], browser: Browser, site: str
+) -> None:
     node = start_node(env={"HIVEWIRE_EDGE__ORIGINS": site.rstrip("/")})
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        page = await browser.new_page()
-        await page.goto(site)
-        await page.evaluate(
-            AROUND + f"window.token = {token('ann')!r}; window.url = {edge_url(node)!r};"
-        )
-        modules = [
-            at(node, block(PAGE, 'IndexedDBStorage("chat-ann-laptop")').text),
-            READER + block(PAGE, "draw(event)").text,
-            LEARNER + block(PAGE, "new Adaptive").text + "window.heartbeat = heartbeat;",
-        ]
-        for module in modules:
-            await page.add_script_tag(type="module", content=module)
-        await page.wait_for_function("shown.length === 1 && drawn.length === 1", timeout=20_000)
-        assert await page.evaluate("[shown[0], drawn[0], lines[0]]") == ["hi", "hi", False]
-        assert await page.evaluate("states.slice(0, 2)") == ["sending", "sent"]
-        await page.wait_for_function("window.heartbeat && heartbeat.memory()")
-        kept = "reader.kept('event ').then((records) => records.has('event 000000000001'))"
-        await page.wait_for_function(kept, timeout=20_000)
-        await page.evaluate("dispatchEvent(new Event('pagehide'))")
-        assert "4g" in await page.evaluate("localStorage.pace")
-        await browser.close()
+    page = await browser.new_page()
+    await page.goto(site)
+    await page.evaluate(
+        AROUND + f"window.token = {token('ann')!r}; window.url = {edge_url(node)!r};"
+    )
+    modules = [
+        at(node, block(PAGE, 'IndexedDBStorage("chat-ann-laptop")').text),
+        READER + block(PAGE, "draw(event)").text,
+        LEARNER + block(PAGE, "new Adaptive").text + "window.heartbeat = heartbeat;",
+    ]
+    for module in modules:
+        await page.add_script_tag(type="module", content=module)
+    await page.wait_for_function("shown.length === 1 && drawn.length === 1", timeout=20_000)
+    assert await page.evaluate("[shown[0], drawn[0], lines[0]]") == ["hi", "hi", False]
+    assert await page.evaluate("states.slice(0, 2)") == ["sending", "sent"]
+    await page.wait_for_function("window.heartbeat && heartbeat.memory()")
+    kept = "reader.kept('event ').then((records) => records.has('event 000000000001'))"
+    await page.wait_for_function(kept, timeout=20_000)
+    await page.evaluate("dispatchEvent(new Event('pagehide'))")
+    assert "4g" in await page.evaluate("localStorage.pace")
 
 
 async def test_the_bot_answers(start_node: Callable[..., Node], tmp_path: Path) -> None:

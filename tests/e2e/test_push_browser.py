@@ -16,25 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.async_api import async_playwright
 
-from tests.e2e.receiver import Browser, Receiver
+from tests.e2e.receiver import Browser as Subscriber
+from tests.e2e.receiver import Receiver
 from tests.e2e.stranger import Stranger
 from tests.e2e.test_push import pushing, register, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.async_api import CDPSession, Page
+    from playwright.async_api import Browser, CDPSession, Page
 
     from tests.node import Node
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "push"
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--no-first-run"),
-)
 SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(
     (shown) => ({title: shown.title, body: shown.body, tag: shown.tag}))"""
 
@@ -84,38 +79,34 @@ async def registered_worker(page: Page, devtools: CDPSession) -> str:
 
 
 async def test_a_service_worker_shows_a_message_and_takes_it_back(
-    start_node: Callable[..., Node], name: Callable[[str], str], pages: str
+    start_node: Callable[..., Node], browser: Browser, name: Callable[[str], str], pages: str
 ) -> None:
-    async with Receiver() as service, async_playwright() as playwright:
+    async with Receiver() as service:
         node = start_node(env=pushing(service))
-        bob, browser = name("bob"), Browser()
-        await register(node, bob, "web", **browser.subscription(f"{service.url}/push/abc"))
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            context = await chromium.new_context()
-            await context.grant_permissions(["notifications"], origin=pages)
-            page = await context.new_page()
-            await page.goto(pages)
-            devtools = await context.new_cdp_session(page)
-            worker = await registered_worker(page, devtools)
+        bob, subscribed = name("bob"), Subscriber()
+        await register(node, bob, "web", **subscribed.subscription(f"{service.url}/push/abc"))
+        context = await browser.new_context()
+        await context.grant_permissions(["notifications"], origin=pages)
+        page = await context.new_page()
+        await page.goto(pages)
+        devtools = await context.new_cdp_session(page)
+        worker = await registered_worker(page, devtools)
 
-            async def deliver(number: int) -> None:
-                call = (await service.until(number))[number - 1]
-                push = {"origin": pages, "registrationId": worker}
-                data = json.dumps(browser.open(call))
-                await devtools.send("ServiceWorker.deliverPushMessage", push | {"data": data})
+        async def deliver(number: int) -> None:
+            call = (await service.until(number))[number - 1]
+            push = {"origin": pages, "registrationId": worker}
+            data = json.dumps(subscribed.open(call))
+            await devtools.send("ServiceWorker.deliverPushMessage", push | {"data": data})
 
-            async with await Stranger.join(node, name("ann")) as ann:
-                sent = await say(ann, bob, "hello <b>Bob</b>")
-                await deliver(1)
-                told = {"title": name("ann"), "body": "hello <b>Bob</b>", "tag": sent["conv"]}
-                await shows(page, told)
-                await say(ann, bob, "again")
-                await deliver(2)
-                await shows(page, told | {"body": "again"})
-            async with await Stranger.join(node, bob, "desk") as desk:
-                await desk.call("read", conv=sent["conv"], n=2)
-                await deliver(3)
-                await shows(page)
-        finally:
-            await chromium.close()
+        async with await Stranger.join(node, name("ann")) as ann:
+            sent = await say(ann, bob, "hello <b>Bob</b>")
+            await deliver(1)
+            told = {"title": name("ann"), "body": "hello <b>Bob</b>", "tag": sent["conv"]}
+            await shows(page, told)
+            await say(ann, bob, "again")
+            await deliver(2)
+            await shows(page, told | {"body": "again"})
+        async with await Stranger.join(node, bob, "desk") as desk:
+            await desk.call("read", conv=sent["conv"], n=2)
+            await deliver(3)
+            await shows(page)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
-import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.async_api import async_playwright
 
 from tests.sdk.application import ROOT
 from tests.sdk.proxy import Proxy
@@ -19,7 +17,7 @@ from tests.tokens import token
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.async_api import Page
+    from playwright.async_api import Browser, Page
 
     from tests.node import Node
 
@@ -80,16 +78,13 @@ async def begin(page: Page, *given: str) -> list[str]:
 
 @pytest.mark.timeout(120)
 async def test_a_page_that_is_closed_offline_sends_and_shows_everything_once(
-    start_node: Callable[..., Node], site: str
+    start_node: Callable[..., Node], browser: Browser, site: str
 ) -> None:
     node = start_node(env={"HIVEWIRE_EDGE__ORIGINS": site.rstrip("/")})
     ann, ben = "ann", "ben"
     proxy = Proxy(node.edge)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(proxy.listening())
-        playwright = await stack.enter_async_context(async_playwright())
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        stack.push_async_callback(browser.close)
         context = await browser.new_context()
         page = await context.new_page()
         await page.goto(site)

@@ -4,10 +4,12 @@ const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 260;
 const HEIGHT = 72;
 const POINTS = 90;
+const AT_FIRST = 15;
 
 export class Chart {
-  constructor({ name, unit }) {
+  constructor({ name, unit, none = "nothing so far" }) {
     this.unit = unit;
+    this.none = none;
     this.values = [];
     this.root = document.createElement("figure");
     this.root.className = "panel chart";
@@ -30,7 +32,7 @@ export class Chart {
     const known = this.values.filter((one) => one !== null);
     const most = Math.max(...known, 0);
     this.newest.textContent = value === null ? "–" : short(value, this.unit);
-    this.highest.textContent = known.length ? `highest ${short(most, this.unit)}` : "nothing so far";
+    this.highest.textContent = known.length ? `highest ${short(most, this.unit)}` : this.none;
     this.svg.setAttribute("aria-label", `${this.name}: ${this.newest.textContent}, ${this.highest.textContent}`);
     const { line, area } = paths(this.values, most || 1);
     this.line.setAttribute("d", line);
@@ -39,7 +41,9 @@ export class Chart {
 }
 
 function paths(values, most) {
-  const x = (place) => (WIDTH * (place + POINTS - values.length)) / (POINTS - 1);
+  // A page that was just opened shows half a minute, until there is more.
+  const span = Math.max(AT_FIRST, values.length);
+  const x = (place) => (WIDTH * (place + span - values.length)) / (span - 1);
   const y = (value) => HEIGHT - 3 - (value / (most * 1.15)) * (HEIGHT - 6);
   let [line, area, start] = ["", "", null];
   values.forEach((value, place) => {

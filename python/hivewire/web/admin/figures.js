@@ -48,6 +48,8 @@ export class Reading {
   }
 }
 
+/** With fewer connections the memory of a node is its own, and no share of it says anything. */
+const SHARED = 100;
 const sends = 'hivewire_commands_total{op="send",result="ok"}';
 
 /** What is drawn: `read` gives a number of a reading and the one before, or null. */
@@ -59,9 +61,9 @@ export const FIGURES = [
   { name: "Syncs to disk", unit: "/s", read: (now, before) => now.rate("hivewire_commits_total", before) },
   { name: "Sync time, p99", unit: "ms", read: (now, before) => times(1000, now.quantile("hivewire_commit_seconds", 0.99, before)) },
   { name: "Memory", unit: "B", read: (now) => now.value("process_resident_memory_bytes") },
-  { name: "Memory a connection", unit: "B", read: perConnection },
+  { name: "Memory a connection", unit: "B", none: `from ${SHARED} connections on`, read: perConnection },
   { name: "Slow readers closed", unit: "/s", read: (now, before) => now.rate("hivewire_slow_readers_total", before) },
-  { name: "Waiting for slow readers", unit: "B", read: (now) => now.value("hivewire_outbox_bytes") },
+  { name: "Held for slow readers", unit: "B", read: (now) => now.value("hivewire_outbox_bytes") },
   { name: "Timer wheel lag", unit: "ms", read: (now) => now.value("hivewire_wheel_lag_seconds") * 1000 },
   { name: "Processor", unit: "%", read: (now, before) => times(100, now.rate("process_cpu_seconds_total", before)) },
 ];
@@ -72,5 +74,5 @@ function times(factor, value) {
 
 function perConnection(now) {
   const connections = now.value("hivewire_connections");
-  return connections ? now.value("process_resident_memory_bytes") / connections : null;
+  return connections >= SHARED ? now.value("process_resident_memory_bytes") / connections : null;
 }

@@ -5,7 +5,7 @@ const MEANING = {
   accepted: "checked, and given its place",
   written: "written to the log",
   synced: "on stable storage",
-  queued: "answered, and given to every connected device",
+  queued: "answered, given to every device",
 };
 const REACHED = {
   written: ["written", "to the socket"],

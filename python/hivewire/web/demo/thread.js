@@ -360,14 +360,14 @@ export function summary(item) {
 }
 
 function note(item, me) {
-  const name = (user) => (user === me ? "You" : user);
-  if (item.type === "conversation") return `${name(item.from)} named the group “${item.name ?? ""}”`;
+  const name = (user, place) => (user !== me ? user : place === 0 ? "You" : "you");
+  if (item.type === "conversation") return `${name(item.from, 0)} named the group “${item.name ?? ""}”`;
   const verbs = { added: "added", removed: "removed", left: "left", role: "changed the role of" };
   return (item.changes ?? [])
-    .map(({ user, change }) =>
+    .map(({ user, change }, place) =>
       change === "left" || user === item.from
-        ? `${name(user)} ${change === "left" ? "left" : "joined"}`
-        : `${name(item.from)} ${verbs[change]} ${name(user)}`,
+        ? `${name(user, place)} ${change === "left" ? "left" : "joined"}`
+        : `${name(item.from, place)} ${verbs[change]} ${name(user)}`,
     )
     .join(", ");
 }
