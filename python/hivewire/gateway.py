@@ -17,6 +17,7 @@ from hivewire.core.commands import JSON, CommandError, Outcome, Send
 from hivewire.core.decode import decode_frame
 from hivewire.delivery import Caller, Delivery, Ops
 from hivewire.handlers import HANDLERS, channels
+from hivewire.handlers.ack import overtake
 
 if TYPE_CHECKING:
     import asyncio
@@ -277,7 +278,8 @@ class Gateway:
     def _run(self, caller: Caller, command: Command | CommandError) -> None:
         """Run a command now, or behind the one of this connection that waits (one at a time)."""
         if caller.busy or caller.parked:
-            self._park(caller, command)
+            if not overtake(command, caller, self._services):
+                self._park(caller, command)
             return
         caller.doing = command
         HANDLERS[type(command)](command, caller, self._services)

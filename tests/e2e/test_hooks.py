@@ -130,6 +130,25 @@ async def test_a_hook_that_hangs_makes_its_own_line_wait_and_no_other(
         assert (await behind)["op"] == "sent"
 
 
+async def test_I6_I12_what_is_acknowledged_behind_a_hook_that_hangs_survives_kill_9(
+    start_node: Callable[..., Node], name: Name
+) -> None:
+    node = start_node(flags=[HOOKED], env={"HIVEWIRE_HOOKS__TIMEOUT": "60s"})
+    me, you = name("ann"), name("bob")
+    ann, bob = await Stranger.join(node, me), await Stranger.join(node, you)
+    await ann.send(f"user:{you}", "hi", key())
+    seq = (await bob.event())["seq"]
+    bob.ask("send", to=f"user:{me}", key=key(), text="hang")
+    bob.tell("ack", seq=seq)
+    assert (await ann.seen("receipt", user=you))["delivered"] == 1
+    node.kill9()
+    ann.cut()
+    bob.cut()
+    node.restart()
+    async with await Stranger.join(node, you) as bob:
+        assert bob.connected["cursor"] == seq
+
+
 async def test_I4_one_key_on_two_devices_is_judged_once(hooked: Node, name: Name) -> None:
     me, to = name("ann"), f"user:{name('bob')}"
     async with (

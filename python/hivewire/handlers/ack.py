@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hivewire.core.commands import Ack, Connect, Sync
 from hivewire.core.entries import CursorEntry, Rejection
 from hivewire.core.plan import plan_ack
 from hivewire.handlers.errors import NOT_CONNECTED, refuse
 
 if TYPE_CHECKING:
-    from hivewire.core.commands import Ack
+    from hivewire.core.commands import Command, CommandError
     from hivewire.delivery import Caller
     from hivewire.handlers.services import Services
 
@@ -23,6 +24,24 @@ def handle(command: Ack, caller: Caller, services: Services) -> None:
     services.metrics.commands["ack", "ok"] += 1
     if command.id is not None:
         services.delivery.answer(caller, {"op": "ok", "id": command.id})
+
+
+def overtake(command: Command | CommandError, caller: Caller, services: Services) -> bool:
+    """Note what a command acknowledges though another one of its connection is waited for.
+
+    What is acknowledged is written within `store.cursor_delay`, however long the application thinks
+    about the message before it. Only a `connect` is waited for: it decides where the cursor is.
+    Returns whether that was all: a `sync` waits for its page like everything else.
+    """
+    if caller.user is None or type(caller.doing) is Connect:
+        return False
+    if type(command) is Ack:
+        handle(command, caller, services)
+        return True
+    if type(command) is Sync:
+        # If it is wrong, it is refused when its turn comes.
+        move_cursor(command.after, "after", caller, services)
+    return False
 
 
 def move_cursor(seq: int, field: str, caller: Caller, services: Services) -> Rejection | None:

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+
+from hivewire.hooks import App, Message
+from tests.unit.hooks.node import HookedDriver
 
 from .driver import Driver, Line, bodies, kinds
 
@@ -110,3 +115,62 @@ def test_one_that_was_said_right_before_the_end_counts() -> None:
     ann.closed()
     driver.turn()
     assert cursor(driver) == 3
+
+
+class TestWhileAnotherCommandIsWaitedFor:
+    """What is acknowledged is written soon, whatever its connection waits for."""
+
+    @pytest.mark.parametrize("op", [{"op": "ack", "seq": 2}, {"op": "sync", "after": 2}])
+    async def test_the_application_holds_back_no_ack(self, op: dict[str, int]) -> None:
+        app = App()
+        word = asyncio.Event()
+
+        @app.on_send
+        async def think(message: Message) -> None:
+            if message.sender == "ann":
+                await word.wait()
+
+        driver = HookedDriver(app)
+        ann, bob = driver.open("ann", cursor=0), driver.open("bob")
+        for _ in range(2):
+            bob.sends("ann")
+        await driver.rest()
+        ann.sends("bob")
+        ann.says(**op)
+        told = await driver.rest()
+        assert cursor(driver) == 2
+        assert [body["op"] for body in bodies(told)] == (["ok"] if op["op"] == "ack" else [])
+        word.set()
+        answers = [body["op"] for body in bodies(await driver.rest())]
+        assert answers == (["sent"] if op["op"] == "ack" else ["sent", "page"])
+
+    def test_nor_does_a_page_that_is_not_read(self) -> None:
+        driver, ann = with_events(3)
+        ann.says("sync", after=0)
+        ann.sends("bob")
+        driver.turn()
+        ann.says("ack", seq=3, id=None)
+        driver.turn()
+        assert cursor(driver) == 3
+
+    def test_I6_behind_its_connect_it_waits(self) -> None:
+        driver, _ = with_events(3)
+        newer = driver.stranger()
+        newer.says("connect", token=driver.token("ann"), device="phone", cursor=1)
+        newer.says("ack", seq=2, id=None)
+        driver.turn()
+        newer.says("ack", seq=3, id=None)
+        driver.turn()
+        assert cursor(driver) == 1
+        driver.settle()
+        assert cursor(driver) == 3
+
+    def test_I6_a_sync_beyond_the_head_moves_nothing_before_it_is_refused(self) -> None:
+        driver, ann = with_events(3)
+        ann.sends("bob")
+        ann.says("sync", after=1)
+        ann.says("sync", after=9)
+        driver.turn()
+        assert cursor(driver) == 1
+        codes = [body.get("code") for body in bodies(driver.settle())]
+        assert codes == [None, None, "bad_request"]
