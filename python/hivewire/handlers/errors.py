@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hivewire.core.entries import Rejection
+from hivewire.delivery.caller import SERVER
 
 if TYPE_CHECKING:
     from hivewire.core.commands import CommandError
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from hivewire.handlers.services import Services
 
 NOT_CONNECTED = Rejection("unauthorized", "`connect` comes first", "op")
+IN_FLIGHT_WAIT_MS = 100
 COUNTED = frozenset({"bad_request", "unsupported", "too_large"})
 """Codes that say the client is wrong in itself; a client of good will gets few of them."""
 
@@ -52,3 +55,32 @@ def refuse(
     if rejection.code in COUNTED and services.rates.too_many_mistakes(caller.conn):
         code = services.close_codes["BAD_REQUEST"]
         delivery.close(caller, code, "too many mistakes in a minute")
+
+
+def refuse_by_state(
+    rejection: Rejection,
+    command_id: int | None,
+    op: str,
+    caller: Caller,
+    services: Services,
+) -> None:
+    """Refuse because of what has been written: when that is durable (I2).
+
+    A client gives up what is refused for good. If a crash then took back the removal for which it
+    was refused, it would have been refused for nothing. Those that wait count as in flight (I8).
+    """
+    delivery, bound = services.delivery, services.settings.limits.sends_in_flight
+    group = delivery.journal.barrier()
+    if group is None:
+        refuse(rejection, command_id, op, caller, services)
+    elif caller.conn != SERVER and len(delivery.open_ids(caller.conn)) >= bound:
+        refuse(in_flight(bound), command_id, op, caller, services)
+    else:
+        delivery.open_id(group.payload, caller.conn, command_id or 0)
+        delivery.when_durable(partial(refuse, rejection, command_id, op, caller, services))
+
+
+def in_flight(bound: int) -> Rejection:
+    """So many commands of a connection wait for the disk already."""
+    message = f"{bound} sends are in flight"
+    return Rejection("rate_limited", message, retryable=True, retry_after_ms=IN_FLIGHT_WAIT_MS)

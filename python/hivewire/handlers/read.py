@@ -8,7 +8,7 @@ from hivewire.core.delivered import authors_between
 from hivewire.core.entries import Rejection
 from hivewire.core.limits import SMALL_GROUP
 from hivewire.core.plan import not_yours
-from hivewire.handlers.errors import NOT_CONNECTED, refuse
+from hivewire.handlers.errors import NOT_CONNECTED, refuse, refuse_by_state
 from hivewire.store import keys
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ def handle(command: Read, caller: Caller, services: Services) -> None:
     """
     refusal = _move(command, caller, services)
     if refusal is not None:
-        refuse(refusal, command.id, "read", caller, services)
+        # The head is durable; who is in it may not be yet.
+        tell = refuse_by_state if refusal.code == "forbidden" else refuse
+        tell(refusal, command.id, "read", caller, services)
         return
     services.metrics.commands["read", "ok"] += 1
     if command.id is None:

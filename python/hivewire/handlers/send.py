@@ -9,7 +9,7 @@ from hivewire.core.entries import Duplicate, Pending, Rejection, SendEntry
 from hivewire.core.plan import plan_send
 from hivewire.delivery.caller import SERVER
 from hivewire.handlers import screening
-from hivewire.handlers.errors import NOT_CONNECTED, refuse
+from hivewire.handlers.errors import NOT_CONNECTED, in_flight, refuse, refuse_by_state
 from hivewire.handlers.rates import Verdict
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ OPEN_ID = Rejection("bad_request", "a command with this `id` is still open", "id
 BEHIND = Rejection(
     "unavailable", "too much waits for the disk", retryable=True, retry_after_ms=1_000
 )
-IN_FLIGHT_WAIT_MS = 100
 
 
 def handle(command: Send, caller: Caller, services: Services) -> None:
@@ -42,14 +41,14 @@ def handle(command: Send, caller: Caller, services: Services) -> None:
     planned = plan_send(command, user, device, services.view, services.now_ms)
     if isinstance(planned, SendEntry):
         refusal = limited(command, user, caller, services)
-        if refusal is None:
-            if hooks is None:
-                services.delivery.send(planned, command.id, caller)
-            else:
-                store = partial(store_judged, planned.digest, caller, services)
-                screening.screen(hooks, command, planned.conv, caller, services, store)
-            return
-        planned = refusal
+        if refusal is not None:
+            refuse(refusal, command.id, "send", caller, services)
+        elif hooks is None:
+            services.delivery.send(planned, command.id, caller)
+        else:
+            store = partial(store_judged, planned.digest, caller, services)
+            screening.screen(hooks, command, planned.conv, caller, services, store)
+        return
     answer_known(planned, command, caller, services)
 
 
@@ -60,7 +59,7 @@ def store_judged(digest: bytes, caller: Caller, services: Services, command: Sen
     if not isinstance(planned, SendEntry):
         answer_known(planned, command, caller, services)
     elif services.delivery.journal.is_full:
-        answer_known(BEHIND, command, caller, services)
+        refuse(BEHIND, command.id, "send", caller, services)
     else:
         services.delivery.send(planned, command.id, caller)
 
@@ -75,11 +74,7 @@ def answer_known(
         services.metrics.commands[op, "dup"] += 1
         services.delivery.repeat(outcome, command.id, caller)
     else:
-        tell = partial(refuse, outcome, command.id, op, caller, services)
-        if outcome is planned:
-            tell()
-        else:
-            services.delivery.when_durable(tell)
+        refuse_by_state(outcome, command.id, op, caller, services)
 
 
 def limited(
@@ -93,8 +88,7 @@ def limited(
     if command.id in open_ids:
         return OPEN_ID
     if len(open_ids) >= limits.sends_in_flight:
-        message = f"{limits.sends_in_flight} sends are in flight"
-        return Rejection("rate_limited", message, retryable=True, retry_after_ms=IN_FLIGHT_WAIT_MS)
+        return in_flight(limits.sends_in_flight)
     return BEHIND if delivery.journal.is_full else _paced(user, caller, services)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hivewire.core.limits import SMALL_GROUP
 from hivewire.core.plan import not_yours
-from hivewire.handlers.errors import NOT_CONNECTED, refuse
+from hivewire.handlers.errors import NOT_CONNECTED, refuse_by_state
 
 if TYPE_CHECKING:
     from hivewire.core.commands import Typing
@@ -19,7 +19,7 @@ def handle(command: Typing, caller: Caller, services: Services) -> None:
     """Push it to the others of a direct chat or a small group; elsewhere it goes to nobody."""
     refusal = _push(command, caller, services)
     if refusal is not None:
-        refuse(refusal, command.id, "typing", caller, services)
+        refuse_by_state(refusal, command.id, "typing", caller, services)
         return
     services.metrics.commands["typing", "ok"] += 1
     if command.id is not None:

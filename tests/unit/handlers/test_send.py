@@ -5,6 +5,7 @@ import pytest
 from hivewire.delivery import JSON, MSGPACK
 
 from .driver import CODES, NOW_S, Driver, bodies, kinds
+from .team import Team
 
 KEY = "01JD8ZK3V6P0Q2R4S6T8V0X2Z4"
 
@@ -230,3 +231,63 @@ def test_I8_sends_are_unavailable_when_too_many_wait_for_the_disk(encoding: int)
     assert (answer["code"], answer["retryable"]) == ("unavailable", True)
     assert answer["retry_after_ms"] > 0
     assert len(bodies(driver.settle())) == 3
+
+
+class TestRefusalsByState:
+    """I2: who is refused because of a change hears it when the change cannot be lost any more."""
+
+    @pytest.mark.parametrize(
+        ("op", "fields"),
+        [
+            ("send", {"to": "group:g", "text": "hi"}),
+            ("react", {"conv": "group:g", "n": 3, "emoji": "x"}),
+            ("group.update", {"conv": "group:g", "name": "ours"}),
+            ("read", {"conv": "group:g", "n": 2}),
+            ("typing", {"conv": "group:g", "state": "start"}),
+        ],
+    )
+    def test_I2_it_waits_for_the_removal_that_it_rests_on(
+        self, op: str, fields: dict[str, object]
+    ) -> None:
+        team = Team()
+        team.ann.says("group.remove", conv="group:g", key=team.key(), members=["bob"])
+        team.bob.says(op, key="key-of-bob", **fields)
+        assert team.driver.turn() == []
+        told = [body for body in bodies(team.driver.sync()) if body["op"] == "error"]
+        assert [error["code"] for error in told] == ["forbidden"]
+
+    def test_I2_a_removal_that_a_crash_takes_back_has_refused_nobody(self) -> None:
+        team = Team()
+        team.ann.says("group.remove", conv="group:g", key=team.key(), members=["bob"])
+        team.bob.says("send", to="group:g", key="key-of-bob", text="hi")
+        assert team.driver.turn() == []
+        team.driver.store.crash()
+        bob = Driver(team.driver.store).open("bob")
+        assert bob.asks("send", to="group:g", key="key-of-bob", text="hi")["op"] == "sent"
+
+    def test_with_nothing_on_its_way_it_comes_at_once(self) -> None:
+        team = Team()
+        team.cat.says("send", to="group:g", key="key-of-cat", text="hi")
+        (error,) = bodies(team.driver.turn())
+        assert (error["code"], error["field"]) == ("forbidden", "to")
+
+    def test_it_does_not_hold_back_what_comes_behind_it(self) -> None:
+        team = Team()
+        team.ann.says("send", to="group:g", key="key-of-ann", text="hi")
+        refused = team.cat.says("send", to="group:g", key="key-of-cat", text="hi")
+        done = team.cat.says("send", to="user:ann", key="key-of-cat", text="hi")
+        told = [body for body in bodies(team.driver.settle()) if "id" in body]
+        assert {body["id"]: body["op"] for body in told if body["id"] in (refused, done)} == {
+            refused: "error",
+            done: "sent",
+        }
+
+    def test_I8_those_that_wait_count_as_in_flight(self) -> None:
+        team = Team(driver=Driver(limits={"sends_in_flight": 2}))
+        team.ann.says("send", to="group:g", key="key-of-ann", text="hi")
+        for _ in range(3):
+            team.cat.says("send", to="group:g", key=team.key(), text="hi")
+        (error,) = bodies(team.driver.turn())
+        assert (error["code"], error["retryable"]) == ("rate_limited", True)
+        told = [body for body in bodies(team.driver.sync()) if body["op"] == "error"]
+        assert [error["code"] for error in told] == ["forbidden"] * 2

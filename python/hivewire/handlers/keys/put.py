@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hivewire.core.access import plan_keys
 from hivewire.core.entries import KeysEntry, Rejection
-from hivewire.handlers.errors import NOT_CONNECTED, refuse
+from hivewire.handlers.errors import NOT_CONNECTED, refuse, refuse_by_state
 
 if TYPE_CHECKING:
     from hivewire.core.commands import KeysPut
@@ -29,7 +29,7 @@ def handle(command: KeysPut, caller: Caller, services: Services) -> None:
         return
     planned = plan_keys(user, device, command.keys, services.view, services.now_ms)
     if isinstance(planned, Rejection):
-        refuse(planned, command.id, "keys.put", caller, services)
+        refuse_by_state(planned, command.id, "keys.put", caller, services)
         return
     if isinstance(planned, KeysEntry):
         services.delivery.device_keys(planned)

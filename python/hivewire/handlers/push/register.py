@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from hivewire.core.entries import Rejection
 from hivewire.core.plan_push import plan_register
-from hivewire.handlers.errors import NOT_CONNECTED, refuse
+from hivewire.handlers.errors import NOT_CONNECTED, refuse_by_state
 
 if TYPE_CHECKING:
     from hivewire.core.commands import PushRegister
@@ -22,7 +22,7 @@ def handle(command: PushRegister, caller: Caller, services: Services) -> None:
     """Write the registration of the caller's device; `ok` when that is durable."""
     planned = _plan(command, caller, services)
     if isinstance(planned, Rejection):
-        refuse(planned, command.id, OP, caller, services)
+        refuse_by_state(planned, command.id, OP, caller, services)
         return
     if planned is not None:
         services.delivery.register(planned)
