@@ -81,3 +81,14 @@ def test_too_many_devices_are_refused() -> None:
     answers = [driver.open("ann", f"d{n}").asks("keys.put", keys={"n": n}) for n in range(33)]
     assert [answer["op"] for answer in answers] == ["ok"] * 32 + ["error"]
     assert (answers[-1]["code"], answers[-1]["field"]) == ("too_large", "device")
+
+
+def test_I2_what_fills_the_room_is_durable_before_that_is_told() -> None:
+    driver = Driver(limits={"devices": 100})
+    lines = [driver.open("ann", f"d{n}") for n in range(33)]
+    for n in range(31):
+        lines[n].asks("keys.put", keys={"n": n})
+    for line in lines[31:]:
+        line.says("keys.put", keys={"n": 0})
+    assert driver.turn() == []
+    assert [body["op"] for body in bodies(driver.sync())] == ["ok", "error"]

@@ -71,3 +71,12 @@ def test_a_node_that_does_not_push_says_so() -> None:
     driver = Driver()
     line = driver.open("ann")
     assert line.asks("push.register", **HOOK)["code"] == "unsupported"
+
+
+def test_I2_what_fills_the_room_is_durable_before_that_is_told(driver: Driver) -> None:
+    lines = [driver.open("ann", device) for device in ("phone", "desk", "tablet")]
+    assert lines[0].asks("push.register", **HOOK)["op"] == "ok"
+    for line in lines[1:]:
+        line.says("push.register", **HOOK)
+    assert driver.turn() == []
+    assert [body["op"] for body in bodies(driver.sync())] == ["ok", "error"]
