@@ -263,18 +263,26 @@ def only_members_receive(history: History) -> Iterator[str]:
             yield f"{record.user} received {event}"
 
 
+SAID = (Answer, Connected, GroupTold, Page, Push)
+"""What a node says: when it stands still, for want of a processor or a disk, none of it comes."""
+
+
 def cursors_keep(history: History) -> Iterator[str]:
     """I6: a stored cursor is what was acknowledged: never more, and back only by `connect.cursor`.
 
-    The end of a line or a kill may cost the acks of its last moments, a power cut all that came
-    after the last `connect` that set the cursor (or made the device), which is durable before its
+    The end of a line or a kill may cost the acks of the last moments in which the node said
+    anything to anybody (what stands still writes nothing), a power cut all that came after the
+    last `connect` that set the cursor (or made the device), which is durable before its
     `connected`.
     """
     devices: dict[tuple[str, str], Cursor] = defaultdict(Cursor)
+    heard = 0
     for record in history:
+        if isinstance(record, SAID):
+            heard = record.at
         if isinstance(record, Crash):
             for cursor in devices.values():
-                cursor.crash(record)
+                cursor.crash(record, heard)
         elif isinstance(record, Connect):
             devices[record.user, record.device].asked(record)
         elif isinstance(record, Connected):
@@ -282,7 +290,7 @@ def cursors_keep(history: History) -> Iterator[str]:
         elif isinstance(record, (Ack, Sync)):
             devices[record.user, record.device].acked(record)
         elif isinstance(record, LineEnded):
-            devices[record.user, record.device].settle(record.at)
+            devices[record.user, record.device].settle(heard)
         elif isinstance(record, Silent):
             devices[record.user, record.device].fall_silent(record)
 

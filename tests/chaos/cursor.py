@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.chaos.history import Connect, Connected, Crash, Silent, Sync
 
 CURSOR_SLACK_NS = 1_000_000_000
-"""An ack older than this at a kill must have been written:
+"""An ack older than this at the last word before a kill must have been written:
 
 100 ms by contract, the rest for a busy machine.
 """
@@ -47,11 +47,12 @@ class Cursor:
         self.settle(record.at)
         self.silent = record.line
 
-    def crash(self, crash: Crash) -> None:
+    def crash(self, crash: Crash, heard: int) -> None:
+        """The node is gone; `heard` is when it said something for the last time."""
         if crash.how == "cut":
             self.low = self.durable
         else:
-            self.settle(crash.at)
+            self.settle(heard)
         self.acks.clear()
 
     def settle(self, now: int) -> None:

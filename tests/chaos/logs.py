@@ -14,6 +14,7 @@ from tests.chaos.conversations import talks
 from tests.chaos.history import (
     Answer,
     ChannelEvent,
+    Crash,
     Final,
     GroupTold,
     HistoryRead,
@@ -26,7 +27,7 @@ from tests.chaos.history import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from tests.chaos.conversations import Talk
     from tests.chaos.history import Event, History, Record
@@ -124,11 +125,65 @@ def unread_was_countable(history: History) -> Iterator[str]:
 
 
 def refused_is_not_there(history: History) -> Iterator[str]:
-    """What was refused for good is nowhere: a key that was used is answered as it was used."""
+    """What was refused for good is nowhere: a key that was used is answered as it was used.
+
+    Of two copies of a command that are open at once, one may be refused and the other be done
+    later: its sender was taken out of the group and came back in between. No copy outlives a kill.
+    """
     place = final_places(history)
+    copies: defaultdict[tuple[str, str], int] = defaultdict(int)
+    told: set[tuple[str, str]] = set()
     for record in history:
-        if isinstance(record, Refusal) and (record.user, record.key) in place:
-            yield f"{record}, and it is at n={place[record.user, record.key]}"
+        if isinstance(record, Crash):
+            copies.clear()
+        elif isinstance(record, Invoke):
+            copies[record.user, record.key] += 1
+        elif isinstance(record, Refusal):
+            name = (record.user, record.key)
+            copies[name] -= 1
+            if name in place and (name in told or copies[name] <= 0):
+                yield f"{record}, and it is at n={place[name]}"
+        elif isinstance(record, Answer):
+            told.add((record.user, record.key))
+        else:
+            told.update((event.sender, event.key) for event in _shown(record))
+
+
+def refused_was_outside(history: History) -> Iterator[str]:
+    """I2: who hears that a group is not his was not in it, by the log that stays.
+
+    Not at one place at least of those where the log may have ended when his command was looked at:
+    from what anybody had seen before it was said, up to what had been said before it was refused.
+    """
+    known, ends = _readable(history), defaultdict[str, int](int)
+    seen: defaultdict[str, int] = defaultdict(int)
+    said: set[tuple[str, str]] = set()
+    asked: dict[tuple[int, str], tuple[Invoke, int]] = {}
+    for record in history:
+        if isinstance(record, Invoke):
+            said.add((record.user, record.key))
+            asked.setdefault((record.line, record.key), (record, seen[record.conv]))
+        elif isinstance(record, Answer):
+            seen[record.conv] = max(seen[record.conv], record.n)
+        for event in _shown(record):
+            seen[event.conv] = max(seen[event.conv], event.n)
+        if isinstance(record, Refusal) and record.code == "forbidden":
+            invoke, first = asked.get((record.line, record.key), (None, 0))
+            if invoke is None or invoke.op not in ("send", "react") or invoke.conv not in known:
+                continue
+            talk = known[invoke.conv]
+            last = ends[talk.conv] = _end_of(talk, said, ends[talk.conv])
+            inside = all(record.user in talk.members_at(n) for n in range(first, last + 1))
+            # In a direct conversation both are members; there one may be blocked.
+            if inside and first <= last and not talk.conv.startswith("direct:"):
+                yield f"{record}: in {talk.conv} from n={first} to {last}"
+
+
+def _end_of(talk: Talk, said: Container[tuple[str, str]], end: int) -> int:
+    """How far a log may have gone when nothing else had been said; it had gone to `end`."""
+    while (event := talk.events.get(end + 1)) and (event.sender, event.key) in said:
+        end += 1
+    return end
 
 
 def channel_events_rise(history: History) -> Iterator[str]:
@@ -187,6 +242,7 @@ RULES: tuple[Callable[[History], Iterator[str]], ...] = (
     newest_is_new,
     unread_was_countable,
     refused_is_not_there,
+    refused_was_outside,
     channel_events_rise,
     only_members_overhear,
     answers_rise,

@@ -11,6 +11,7 @@ from tests.chaos import conversations, logs
 from tests.chaos.history import (
     Answer,
     ChannelEvent,
+    Crash,
     Final,
     GroupTold,
     HeadTold,
@@ -183,6 +184,25 @@ def refused_and_stored_all_the_same(history: History) -> None:
     history.append(Refusal(*answer_stamp(answer), answer.key, "forbidden"))
 
 
+def refused_after_a_kill_though_stored(history: History) -> None:
+    """Bob's message is stored, the node killed before it says so, and his second try refused."""
+    ((at, invoke), *_) = found(history, Invoke, user="bob")
+    again = [
+        Crash(invoke.at, 0, "", "", "kill", 1),
+        replace(invoke, line=7),
+        Refusal(invoke.at, 7, "bob", "phone", invoke.key, "forbidden"),
+    ]
+    history[at + 1 : at + 1] = again
+
+
+def refused_by_a_removal_that_was_lost(history: History) -> None:
+    """Ann hears that her group is not hers: a change that a crash took back had removed her."""
+    ((at, invoke), *_) = found(history, Invoke, user="ann", op="edit")
+    refused = replace(invoke, key="never-there", op="send")
+    refusal = Refusal(*answer_stamp(invoke), "never-there", "forbidden")
+    history[at + 1 : at + 1] = [refused, refusal]
+
+
 def a_channel_event_comes_twice(history: History) -> None:
     at, heard = found(history, ChannelEvent)[0]
     history.insert(at, heard)
@@ -227,10 +247,23 @@ PLANTED: list[tuple[Callable[[History], None], str]] = [
     (a_cache_shows_old_words, "state_is_never_older"),
     (a_recalled_message_keeps_its_words, "recalled_says_nothing"),
     (refused_and_stored_all_the_same, "refused_is_not_there"),
+    (refused_after_a_kill_though_stored, "refused_is_not_there"),
+    (refused_by_a_removal_that_was_lost, "refused_was_outside"),
     (a_channel_event_comes_twice, "channel_events_rise"),
     (who_is_not_in_it_overhears, "only_members_overhear"),
     (answers_change_places, "answers_rise"),
 ]
+
+
+def test_of_two_open_copies_one_may_be_refused_and_the_other_done() -> None:
+    """Cat says it twice on a line: before she is in the group, and heard again when she is."""
+    history = good_company()
+    ((at, said),) = found(history, Invoke, text="bye, bob")
+    del history[at]
+    ((outside, _),) = found(history, Refusal)
+    refusal = Refusal(*answer_stamp(said), said.key, "forbidden")
+    history[outside:outside] = [said, said, refusal]
+    assert verdict(history) == []
 
 
 @pytest.mark.parametrize(("plant", "rule"), PLANTED, ids=[plant.__name__ for plant, _ in PLANTED])
