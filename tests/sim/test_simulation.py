@@ -74,7 +74,7 @@ def test_a_seed_can_be_replayed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_fault_happens() -> None:
-    counts = run_all(range(90_000, 90_000 + A_TEST))
+    """Sooner or later: the rarest comes in a few of a hundred runs."""
     faults = {
         *("crash kill", "crash cut", "drained", "cut", "fall_silent", "pause_briefly"),
         *("resend_settled", "sync_again"),
@@ -82,7 +82,12 @@ def test_every_fault_happens() -> None:
         *(f"point {point}" for point in MARKED_POINTS),
     }
     verbs = ("edit", "recall", "react", *(f"group.{verb}" for verb in GROUP_VERBS))
-    assert (faults | {f"done {verb}" for verb in verbs}) - set(counts) == set()
+    missing = faults | {f"done {verb}" for verb in verbs}
+    for first in range(90_000, 90_000 + 5 * A_TEST, A_TEST // 2):
+        missing -= set(run_all(range(first, first + A_TEST // 2)))
+        if not missing:
+            break
+    assert missing == set()
 
 
 @pytest.mark.parametrize("seed", range(70_000, 70_005))
