@@ -138,7 +138,7 @@ def load_user(store: Store, user: str, stored_cursor: int | None = None) -> User
     columns = store.columns
     prefix = keys.prefix(user)
     value = store.get(columns.marks, prefix)
-    row = keys.UserRow(1, 0) if value is None else keys.parse_user_value(value)
+    row = keys.NO_USER_ROW if value is None else keys.parse_user_value(value)
     if stored_cursor is not None and stored_cursor + 1 >= row.floor:
         behind = prefix + keys.position(stored_cursor + 1)
         if stored_cursor < row.floor:
