@@ -297,6 +297,9 @@ class Gateway:
         """Run what waited while `caller` was busy."""
         if self._suspended:
             return
+        if not caller.parked:
+            self._keep(caller)
+            return
         parked, caller.parked = caller.parked, []
         for at, command in enumerate(parked):
             if caller.busy or (caller.weight > self._soft and not caller.gone):
@@ -312,9 +315,11 @@ class Gateway:
         if newest is not None:
             # It was kept before anybody knew whose it is: while the application was asked.
             self._hold(newest)
-        for caller in self._of_user.get(user, {}).values():
-            if caller.device == device and caller.conn != conn:
-                caller.replaced = True
+        others = self._of_user.get(user)
+        if others is not None:
+            for caller in others.values():
+                if caller.device == device and caller.conn != conn:
+                    caller.replaced = True
 
     def _hold(self, caller: Caller) -> None:
         self._callers[caller.conn] = caller

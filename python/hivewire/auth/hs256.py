@@ -9,8 +9,9 @@ Held together by a differential test; measured in docs/decisions/0010-hs256-fast
 from __future__ import annotations
 
 import binascii
-import hmac
 from base64 import urlsafe_b64encode
+from hashlib import sha256
+from hmac import compare_digest
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,10 @@ ALPHABET: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
 # the others too: one token has one spelling.
 PADDING: Final = (b"", None, b"==", b"=")
 CANONICAL: Final = (None, b"", b"AQgw", b"AEIMQUYcgkosw048")
+BLOCK: Final = 64
+"""Bytes that SHA-256 takes at a time."""
+IPAD: Final = bytes(byte ^ 0x36 for byte in range(256))
+OPAD: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class FastPath:
@@ -41,7 +46,11 @@ class FastPath:
     def __init__(
         self, secret: bytes, issuer: str | None, audience: str | None, key_id: str | None
     ) -> None:
-        self._secret = secret
+        # HMAC (RFC 2104 section 2) with the key read once: 0.6 µs a token, where `hmac.digest`
+        # takes 1.4, and far more when OpenSSL's tables are in no cache.
+        key = sha256(secret).digest() if len(secret) > BLOCK else secret
+        self._inner = sha256(key.ljust(BLOCK, b"\0").translate(IPAD))
+        self._outer = sha256(key.ljust(BLOCK, b"\0").translate(OPAD))
         self._issuer = issuer
         self._audience = audience
         self._headers = frozenset(header_segments(key_id))
@@ -56,8 +65,10 @@ class FastPath:
             return None
         if header not in self._headers:
             return None
-        digest = hmac.digest(self._secret, signed, "sha256")
-        if not hmac.compare_digest(urlsafe_b64encode(digest)[:-1], signature):
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(signed)
+        outer.update(inner.digest())
+        if not compare_digest(urlsafe_b64encode(outer.digest())[:-1], signature):
             return None
         return self._read(payload)
 

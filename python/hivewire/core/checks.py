@@ -43,7 +43,6 @@ def check(command: Command) -> Command | CommandError:
     fields = _FIELDS.get(type(command))
     if fields is None:
         return command
-    op = str(command.__struct_config__.tag)
     for field, problem in fields:
         value = getattr(command, field)
         if value is None:
@@ -51,6 +50,7 @@ def check(command: Command) -> Command | CommandError:
         message = problem(value)
         if message is not None:
             code = "too_large" if message.startswith("is larger") else "bad_request"
+            op = str(command.__struct_config__.tag)
             return CommandError(command.id, code, f"`{field}` {message}", field, op)
     return command
 

@@ -64,19 +64,25 @@ def decode_frame(frame: bytes, encoding: int) -> list[Command | CommandError]:
         return [_NOT_PARSED]
     except RecursionError:
         return [_TOO_DEEP]
-    count = len(decoded) if isinstance(decoded, list) else 1
-    if count > COMMAND_OBJECTS:
+    if not isinstance(decoded, list):
+        # One flat object, the usual, has one brace and no bracket.
+        if encoding == JSON and _BRACKET not in frame and _BRACE not in frame[1:]:
+            return [check(decoded)]
+        decoded = [decoded]
+    return _check_all(decoded, frame, encoding)
+
+
+def _check_all(decoded: list[Command], frame: bytes, encoding: int) -> list[Command | CommandError]:
+    if len(decoded) > COMMAND_OBJECTS:
         return [_TOO_MANY]
-    if _may_be_deep(frame, encoding, count) and _is_too_deep(frame, encoding):
+    if _may_be_deep(frame, encoding, len(decoded)) and _is_too_deep(frame, encoding):
         return [_TOO_DEEP]
-    return list(map(check, decoded)) if isinstance(decoded, list) else [check(decoded)]
+    return list(map(check, decoded))
 
 
 def _may_be_deep(frame: bytes, encoding: int, objects: int) -> bool:
     """Whether there are enough containers for one to lie too deep: nearly always not."""
     if encoding == JSON:
-        if _BRACKET not in frame and _BRACE not in frame[1:]:
-            return False
         containers = frame.count(b"[") + frame.count(b"{")
     else:
         # Bytes of text count as well, so this can only be too high.

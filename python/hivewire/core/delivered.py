@@ -9,12 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from hivewire.core.gathered import message_keys
-from hivewire.core.state import Place
 from hivewire.store import keys
 
 if TYPE_CHECKING:
     from hivewire.core.entries import CursorEntry, DeviceEntry
-    from hivewire.core.state import UserState
+    from hivewire.core.state import Place, UserState
     from hivewire.core.view import View
 
 EVENTS_A_STEP = 500
@@ -49,7 +48,8 @@ def _newest(places: list[Place]) -> dict[str, tuple[int, set[str]]]:
     """For each conversation its newest place and all authors; `places` has the newest first."""
     if len({conv for conv, _, _ in places}) == 1:
         # The usual, at a third of the cost.
-        return {places[0].conv: (places[0].n, {author for _, _, author in places})}
+        conv, n, _ = places[0]
+        return {conv: (n, {author for _, _, author in places})}
     found: dict[str, tuple[int, set[str]]] = {}
     for conv, n, author in places:
         if conv in found:
@@ -69,7 +69,7 @@ def _places(first: int, last: int, user: UserState, view: View) -> list[Place]:
     found.reverse()
     bodies = store.multi_get(columns.messages, found)
     return [
-        Place(*keys.split_position(key), _author(keys.message_body(body)).from_)
+        (*keys.split_position(key), _author(keys.message_body(body)).from_)
         for key, body in zip(found, bodies, strict=True)
         if body is not None
     ]

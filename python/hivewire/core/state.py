@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hivewire.core.names import parse_direct
 from hivewire.store import keys
@@ -21,12 +21,9 @@ RECENT_EVENTS = 64
 _ROWS_AT_A_TIME = 512
 
 
-class Place(NamedTuple):
-    """A durable event as acks and receipts need it; one for all timelines that it stands in."""
-
-    conv: str
-    n: int
-    author: str
+Place = tuple[str, int, str]
+"""A durable event as acks and receipts need it: conversation, `n`, author. One for all timelines
+that it stands in; a plain tuple is made in half the time."""
 
 
 class UserState:
@@ -141,13 +138,17 @@ def load_user(store: Store, user: str, stored_cursor: int | None = None) -> User
     columns = store.columns
     prefix = keys.prefix(user)
     value = store.get(columns.marks, prefix)
-    row = keys.UserRow(1, 0) if value is None else keys.parse_user_value(value)
+    row = keys.NO_USER_ROW if value is None else keys.parse_user_value(value)
     if stored_cursor is not None and stored_cursor + 1 >= row.floor:
-        at, behind = (prefix + keys.position(stored_cursor + step) for step in (0, 1))
-        before, after = store.multi_get(columns.timeline, [at, behind])
-        # A row at the cursor that holds it alone ends there; one that began before it may not.
-        is_end = stored_cursor < row.floor or (before is not None and length(before) == 1)
-        if is_end and after is None:
+        behind = prefix + keys.position(stored_cursor + 1)
+        if stored_cursor < row.floor:
+            is_end = store.get(columns.timeline, behind) is None
+        else:
+            at = prefix + keys.position(stored_cursor)
+            before, after = store.multi_get(columns.timeline, [at, behind])
+            # A row at the cursor that holds it alone ends there; one that began before may not.
+            is_end = after is None and before is not None and length(before) == 1
+        if is_end:
             return UserState(user, prefix, stored_cursor, row)
     last = store.last(columns.timeline, prefix)
     return UserState(user, prefix, row.floor - 1 if last is None else end_of(last), row)

@@ -17,7 +17,6 @@ from hivewire.core.newest import Newest
 from hivewire.core.overlay import Overlay
 from hivewire.core.state import (
     ConversationState,
-    Place,
     UserState,
     block_row,
     load_conversation,
@@ -131,7 +130,7 @@ class View:
 
     def existing(self, conv: str) -> ConversationState:
         """A conversation that an entry was planned for: it is there, or the store is not ours."""
-        state = self.conversation(conv)
+        state = self._conversations.get(conv) or self.conversation(conv)
         if state is None:
             raise StoreCorrupt(f"there is no conversation {conv}")
         return state
@@ -203,7 +202,7 @@ class View:
         conversation.durable = entry.n
         if entry.conv in self.newest:
             self.newest.release(entry.conv, entry.n, entry.ts)
-        users, place = self.users, Place(entry.conv, entry.n, entry.user)
+        users, place = self.users, (entry.conv, entry.n, entry.user)
         for member, seq in entry.members:
             state = users[member]
             state.durable = seq
@@ -223,7 +222,7 @@ class View:
         for part in entry.parts:
             conversation.durable = part.n
             self.newest.release(entry.conv, part.n, entry.ts)
-            place = Place(entry.conv, part.n, entry.user)
+            place = (entry.conv, part.n, entry.user)
             for member, seq in part.members:
                 state = users[member]
                 state.durable = seq

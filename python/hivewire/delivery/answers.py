@@ -14,6 +14,9 @@ MSGPACK = 1
 
 _json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()
+_SENT = b'{"op":"sent","id":%d,"conv":"%b","n":%d,"seq":%d,"ts":%d,"dup":%b}'
+_SENT_IN_CHANNEL = b'{"op":"sent","id":%d,"conv":"%b","n":%d,"ts":%d,"dup":%b}'
+_WORDS = (b"false", b"true")
 
 
 def sent(
@@ -21,14 +24,10 @@ def sent(
 ) -> bytes:
     """The answer to a keyed command. Conversation ids need no escapes; in a channel is no `seq`."""
     if encoding == JSON:
-        return b'{"op":"sent","id":%d,"conv":"%b","n":%d,%b"ts":%d,"dup":%b}' % (
-            command_id,
-            places.conv.encode(),
-            places.n,
-            b'"seq":%d,' % places.seq if places.seq else b"",
-            places.ts,
-            b"true" if dup else b"false",
-        )
+        conv, n, seq, word = places.conv.encode(), places.n, places.seq, _WORDS[dup]
+        if seq:
+            return _SENT % (command_id, conv, n, seq, places.ts, word)
+        return _SENT_IN_CHANNEL % (command_id, conv, n, places.ts, word)
     return _msgpack.encode({"op": "sent", "id": command_id, **sent_fields(places, dup=dup)})
 
 

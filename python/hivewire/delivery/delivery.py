@@ -23,7 +23,7 @@ from hivewire.delivery.receipts import Receipts
 from hivewire.delivery.rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hivewire.core.entries import (
         ChangeEntry,
@@ -104,15 +104,14 @@ class Delivery(Rows):
         self.connection_log, self.message_log = logs
         self._engine = engine
         self._metrics = metrics
-        self._unreleased: list[Owed] = []
+        self._open_ids: dict[int, list[int]] = {}
+        """By connection: commands that are taken and not answered, in the order of their groups."""
 
     # -- the promise -----------------------------------------------------------------------------
 
     def owe(self) -> Owed:
         """Make the payload of a new group."""
-        owed = Owed()
-        self._unreleased.append(owed)
-        return owed
+        return Owed()
 
     def release(self, group: Group[Owed]) -> None:
         """Tell the world: `group` is on stable storage, and so is all before it.
@@ -121,7 +120,7 @@ class Delivery(Rows):
         heads have moved, and the next group is not even written yet.
         """
         owed = group.payload
-        self._unreleased.remove(owed)
+        self._close_ids(owed)
         view = self.view
         view.tails.release(owed.entries, owed.bodies)
         for entry in owed.entries:
@@ -217,7 +216,9 @@ class Delivery(Rows):
             self._sweep(group, 2 * len(members))
         # Without a connection (0) the node itself sends: nobody to answer on the wire.
         answer = sent(entry, command_id, caller.encoding, dup=False) if caller.conn else None
-        self._tell(owed, entry.conv, body, members, caller.conn, answer)
+        self._tell(owed, body, members, caller.conn, answer)
+        if not members:
+            self._publish(owed, entry.conv, body)
         self.open_id(owed, caller.conn, command_id)
         if self.message_log is not None:
             self.message_log.accepted(entry, command_id, caller)
@@ -244,7 +245,9 @@ class Delivery(Rows):
             group.count += len(part.members) // MEMBERS_AN_ENTRY
             if len(part.members) >= gathered.MANY:
                 self._sweep(group, 2 * len(part.members))
-            self._tell(owed, entry.conv, body, part.members, caller.conn, answer)
+            self._tell(owed, body, part.members, caller.conn, answer)
+            if self.view.existing(entry.conv).is_channel:
+                self._publish(owed, entry.conv, body)
         self.open_id(owed, caller.conn, command_id)
         if self.message_log is not None:
             self.message_log.accepted(entry, command_id, caller)
@@ -281,13 +284,12 @@ class Delivery(Rows):
     def _tell(
         self,
         owed: Owed,
-        conv: str,
         body: bytes,
         members: tuple[tuple[str, int], ...],
         conn: int,
         answer: bytes | None,
     ) -> None:
-        """Owe an event to those into whose timelines it goes, and to a channel's readers.
+        """Owe an event to those into whose timelines it goes.
 
         The caller gets `answer` in its place, if there is one.
         """
@@ -300,11 +302,13 @@ class Delivery(Rows):
             owed.ops.append((ops.event, member, seq, body, twin, conn if answer else 0, answer))
         elif answer is not None and conn:
             owed.ops.append((ops.send, conn, answer))
-        if self.view.existing(conv).is_channel:
-            event = b'{"op":"channel_event",%b' % body[1:]
-            packed = events.twin(event) if self.msgpack_sessions else None
-            owed.ops.append((ops.publish, open_topic(conv), event, packed, True))
-            owed.channels.add(conv)
+
+    def _publish(self, owed: Owed, conv: str, body: bytes) -> None:
+        """Owe an event to a channel's readers."""
+        event = b'{"op":"channel_event",%b' % body[1:]
+        packed = events.twin(event) if self.msgpack_sessions else None
+        owed.ops.append((self.ops.publish, open_topic(conv), event, packed, True))
+        owed.channels.add(conv)
 
     # -- what is gathered ------------------------------------------------------------------------
 
@@ -369,20 +373,27 @@ class Delivery(Rows):
 
     def open_id(self, owed: Owed, conn: int, command_id: int) -> None:
         """Note that a command waits for `owed`."""
-        ids = owed.ids.get(conn)
+        ids = self._open_ids.get(conn)
         if ids is None:
-            owed.ids[conn] = [command_id]
+            self._open_ids[conn] = [command_id]
         else:
             ids.append(command_id)
+        asked = owed.asked
+        asked[conn] = asked.get(conn, 0) + 1
 
-    def open_ids(self, conn: int) -> list[int]:
+    def open_ids(self, conn: int) -> Sequence[int]:
         """The ids of the commands of `conn` that are taken and not answered."""
-        found: list[int] = []
-        for owed in self._unreleased:
-            ids = owed.ids.get(conn)
-            if ids is not None:
-                found = found + ids if found else ids
-        return found
+        return self._open_ids.get(conn, ())
+
+    def _close_ids(self, owed: Owed) -> None:
+        """Groups are released in their order, so the oldest ids are those of this one."""
+        open_ids = self._open_ids
+        for conn, count in owed.asked.items():
+            ids = open_ids[conn]
+            if len(ids) == count:
+                del open_ids[conn]
+            else:
+                del ids[:count]
 
     def arrived(self, since_ns: int, count: int) -> None:
         """Note when the commands of this turn came in, for the answer latency."""

@@ -53,7 +53,7 @@ class Owed:
     """The payload of one group of the journal."""
 
     __slots__ = (
-        *("arrived", "bodies", "channels", "covered", "cursors", "entries", "events", "ids"),
+        *("arrived", "asked", "bodies", "channels", "covered", "cursors", "entries", "events"),
         *("freed", "late", "marks", "number", "ops", "pending", "pushes", "registrations"),
         *("submitted_ns", "swept", "timed", "trims"),
     )
@@ -89,8 +89,8 @@ class Owed:
         """Timeline entries that it makes."""
         self.late: list[Callable[[], None]] = []
         """Answers that show state: worked out when the group is durable, after its `ops`."""
-        self.ids: dict[int, list[int]] = {}
-        """By connection: commands that are answered by this group."""
+        self.asked: dict[int, int] = {}
+        """By connection: how many commands are answered by this group."""
         self.arrived: list[tuple[int, int, int]] = []
         """When (monotonic ns) how many of its commands came in, and how many events they made."""
         self.timed = 0

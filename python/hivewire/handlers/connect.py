@@ -158,35 +158,35 @@ def admit(
 
 def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
     """Answer `connected`; the position is the cursor, or the end of the first page."""
-    plan, identity, device = accepted.plan, accepted.identity, accepted.device
-    delivery = services.delivery
-    head = services.view.user(identity.user, plan.cursor).durable
+    plan, user, device = accepted.plan, accepted.identity.user, accepted.device
+    delivery, conn = services.delivery, caller.conn
+    head = services.view.user(user, plan.cursor).durable
     found = None
     if accepted.sync is not None:
-        found = read_page(identity.user, plan.cursor, max(accepted.sync, 1), services)
+        found = read_page(user, plan.cursor, max(accepted.sync, 1), services)
     position = plan.cursor if found is None else found.next
     payload = connected(accepted, head, found, caller, services)
-    expires = admission.stays_until(identity.expires, services)
+    expires = admission.stays_until(accepted.identity.expires, services)
     caller.weight += len(payload)
     caller.busy = False
-    services.connected.setdefault(identity.user, {})[device] = caller.conn
-    services.replace(identity.user, device, caller.conn)
-    services.presence.connected(identity.user, device, services.rates.now)
-    connecting = services.connecting[identity.user]
-    connecting.remove((device, caller.conn))
+    services.connected.setdefault(user, {})[device] = conn
+    services.replace(user, device, conn)
+    services.presence.connected(user, device, services.rates.now)
+    connecting = services.connecting[user]
+    connecting.remove((device, conn))
     if not connecting:
-        del services.connecting[identity.user]
+        del services.connecting[user]
     services.metrics.commands["connect", "ok"] += 1
     kind = "new" if plan.new_device else "reset" if plan.reset else "resumed"
     services.metrics.connects[kind] += 1
     if delivery.connection_log is not None:
-        delivery.connection_log.connected(caller.conn, identity.user, device, kind)
+        delivery.connection_log.connected(conn, user, device, kind)
     delivery.now.append(
         (
             delivery.ops.connected,
-            caller.conn,
+            conn,
             payload,
-            identity.user,
+            user,
             device,
             position,
             position == head,
@@ -194,4 +194,4 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
             *accepted.granted,
         )
     )
-    follow(identity.user, caller.conn, services)
+    follow(user, conn, services)

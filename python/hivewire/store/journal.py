@@ -137,7 +137,7 @@ class Journal(Generic[Payload]):
     @property
     def is_full(self) -> bool:
         """Whether so much waits that further changes must be refused."""
-        return self.dead or self.waiting >= self._bound
+        return self.dead or self._sealed_entries + self.open.count >= self._bound
 
     @property
     def is_idle(self) -> bool:

@@ -134,6 +134,10 @@ class UserRow(NamedTuple):
     """Devices that have registered for pushes."""
 
 
+NO_USER_ROW = UserRow(1, 0)
+"""What is known of a user without a row."""
+
+
 class RowError(ValueError):
     """A row has a version or a shape that this code does not know."""
 

@@ -148,6 +148,14 @@ def test_what_is_no_token_is_left_to_pyjwt(token: str) -> None:
     assert FastPath(SECRET, None, None, None).claims(token) is None
 
 
+@pytest.mark.parametrize("length", [1, 32, 63, 64, 65, 200])
+def test_a_secret_of_any_length_signs_as_rfc_2104_has_it(length: int) -> None:
+    secret = bytes(range(1, length + 1))
+    token = sign(segment(HEADERS[0].encode()), segment(b'{"sub":"ann","exp":1}'), secret)
+    assert FastPath(secret, None, None, None).claims(token) == {"sub": "ann", "exp": 1}
+    assert FastPath(secret + b"\1", None, None, None).claims(token) is None
+
+
 def test_another_secret_is_not_ours() -> None:
     token = sign(segment(HEADERS[0].encode()), segment(b'{"sub":"u1","exp":1}'), b"another" * 6)
     assert FastPath(SECRET, None, None, None).claims(token) is None
