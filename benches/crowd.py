@@ -62,8 +62,6 @@ class Plan:
             "HEARTBEAT__INTERVAL": f"{self.heartbeat:g}s",
             "DRAIN__TIME": f"{self.drain_within}s",
             "DRAIN__SPREAD": "5s",
-            # They all come at once, and nobody else is to be spared.
-            "ADMISSION__CONNECTS_PER_SECOND": "0",
             **dict(self.settings),
         }
 

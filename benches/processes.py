@@ -123,6 +123,7 @@ class Tools:
             "AUTH__SECRET": SECRET,
             "LIMITS__SENDS_PER_SECOND": "0",
             "LIMITS__SENDS_PER_SECOND_USER": "0",
+            "ADMISSION__CONNECTS_PER_SECOND": "0",
             **settings,
         }
         with self._serve([*command, "--api", "127.0.0.1:0"], environment) as server:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import machine
 import memory_kinds
 from figure import fresh
+from hivewire.config.admission import Admission
 from processes import BenchError, Tools, await_line
 
 if TYPE_CHECKING:
@@ -79,15 +80,20 @@ class Seen:
 def run(tools: Tools, plan: Plan) -> Seen:
     """One storm. Raises BenchError where it cannot be had."""
     trace = tools.work / "others.trace"
-    settings = {"LIMITS__MAX_CONNECTIONS": str(plan.connections + plan.others + 5_000)}
-    with tools.serve_node(fresh(tools.work / "data"), **settings, **plan.settings) as server:
+    settings = {
+        "LIMITS__MAX_CONNECTIONS": str(plan.connections + plan.others + 5_000),
+        # Who gets in when is what is judged here.
+        "ADMISSION__CONNECTS_PER_SECOND": str(Admission().connects_per_second),
+    }
+    with tools.serve_node(fresh(tools.work / "data"), **(settings | plan.settings)) as server:
         warm = SETTLE_SECONDS + BEFORE_SECONDS
         words = ["storm", "-n", str(plan.connections), "--first", str(plan.others)]
         words += ["--warm", str(warm), "--back-within", str(plan.within)]
         with tools.swarm_holding(server, *words, nice=10) as storm:
             await_sessions(server, plan.connections)
             chat = ["calm", "-n", str(plan.others), "--per-second", str(plan.per_second)]
-            chat += ["--warm", "0", "--trace", str(trace)]
+            # The newcomers before them have left little of the burst.
+            chat += ["--rate", "1000", "--warm", "0", "--trace", str(trace)]
             chat += ["--seconds", str(warm + plan.back_seconds + AFTER_SECONDS)]
             with tools.swarm_holding(server, *chat) as others:
                 await_line(storm.stdout, "cut", RAMP_SECONDS)
@@ -95,8 +101,9 @@ def run(tools: Tools, plan: Plan) -> Seen:
                 before = memory_kinds.resident(server.pid)
                 watch = Watch(server.pid)
                 storm_result = last_object(storm.communicate(timeout=plan.within + 60)[0])
-                others_result = last_object(others.communicate(timeout=plan.within + 60)[0])
+                # What the others write fills memtables for as long as they are let.
                 peak = watch.end()
+                others_result = last_object(others.communicate(timeout=plan.within + 60)[0])
     end_ms = cut_ms + storm_result["latency_us"]["back"]["max"] / 1000
     sends = read_trace(trace)
     return Seen(

@@ -10,16 +10,16 @@ class Admission(Section):
     """What newcomers may cost in a second. Shards have equal shares of each rate."""
 
     connects_per_second: int = setting(
-        10_000,
-        "Upgrades of the node, sustained; the next one gets 503 with a Retry-After of its own. 0 "
-        "means no limit.",
+        5_000,
+        "Upgrades of the node, sustained; the next one gets 503 with a Retry-After of its own, so "
+        "50,000 who were cut off at once are back after 12 s. 0 means no limit.",
         more="A storm of reconnects takes more from those who are connected.",
         less="Coming back after an outage takes longer.",
         ge=0,
         le=1_000_000,
     )
     connects_burst: int = setting(
-        20_000,
+        2_000,
         "Upgrades at once, before the rate counts.",
         more="The first second of a storm is harder.",
         less="Short spikes are turned away.",

@@ -2,7 +2,8 @@
 
 A device counts as it last was for the linger after its line ended, so a device that flaps changes
 nothing. Of a user who is connected, whom nobody watches and of whose devices none has said
-anything, nothing is kept: the engine knows who that is.
+anything, nothing is kept: the engine knows who that is. When his only line ends, little is:
+`Departed` has it until there is more to remember.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from hivewire.core.entries import PresenceEntry
+from hivewire.presence.departed import Departed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from hivewire.presence.departed import Parting
     from hivewire.presence.watchers import Watcher
 
 ONLINE, AWAY, OFFLINE = "online", "away", "offline"
@@ -129,28 +132,40 @@ class People:
         self._linger_ms = linger_ms
         self._jitter = jitter
         self._people: dict[str, Person] = {}
+        self._departed = Departed()
+        """Nobody is in both."""
         self._deadlines: list[tuple[int, Person]] = []
         """A heap. A person is in it once at most, however often his lines end."""
 
     def __len__(self) -> int:
-        return len(self._people)
+        return len(self._people) + len(self._departed)
 
     @property
     def due(self) -> int | None:
         """When `expire` has something to do next."""
-        return self._deadlines[0][0] if self._deadlines else None
+        departed = self._departed.due
+        if not self._deadlines:
+            return departed
+        own = self._deadlines[0][0]
+        return own if departed is None else min(own, departed)
 
     def find(self, user: str) -> Person | None:
-        """The record of a user, if there is one."""
-        return self._people.get(user)
+        """The record of a user, if there is anything to remember."""
+        person = self._people.get(user)
+        if person is None and (parting := self._departed.take(user)) is not None:
+            person = self._people[user] = _recalled(user, parting)
+            self._arm(person, parting.until)
+        return person
 
-    def everybody(self) -> Iterable[Person]:
-        """All records."""
-        return self._people.values()
+    def everybody(self) -> Iterator[Person]:
+        """All records; of those who have just gone they are made to be looked at, not kept."""
+        yield from self._people.values()
+        for user, parting in self._departed.everybody():
+            yield _recalled(user, parting)
 
     def keep(self, user: str) -> Person:
         """The record of a user."""
-        person = self._people.get(user)
+        person = self.find(user)
         if person is None:
             person = self._people[user] = Person(user)
         return person
@@ -167,6 +182,7 @@ class People:
         """
         person = self._people.get(user)
         if person is None:
+            self._departed.come_back(user, device)
             return None
         if person.statuses is not None:
             person.statuses.pop(device, None)
@@ -175,12 +191,16 @@ class People:
 
     def disconnected(self, user: str, device: str, now: int, ts: int) -> None:
         """A device has no line any more, since `ts`. For now that changes nothing."""
+        until = now + self._linger_ms + int(self._linger_ms * JITTER_SHARE * self._jitter())
+        # Devices have few names: when all lines are cut at once, each is kept once.
+        device = intern(device)
+        if user not in self._people and user not in self._departed:
+            self._departed.add(user, device, until, ts)
+            return
         person = self.keep(user)
         was = ONLINE if person.statuses is None else person.statuses.pop(device, ONLINE)
-        until = now + self._linger_ms + int(self._linger_ms * JITTER_SHARE * self._jitter())
         person.came_back(device)
-        # Devices have few names: when all lines are cut at once, each is kept once.
-        person.lingering = (*person.lingering, Gone(intern(device), was, until))
+        person.lingering = (*person.lingering, Gone(device, was, until))
         person.left_ms = ts
         if not person.armed:
             self._arm(person, until)
@@ -204,7 +224,7 @@ class People:
         invisible and the first to be.
         """
         connected = device in self._devices(user)
-        person = self._people.get(user)
+        person = self.find(user)
         if not connected:
             if person is None or all(gone.device != device for gone in person.lingering):
                 return None
@@ -247,6 +267,12 @@ class People:
 
         With an entry, the user is about to be offline: he is when that is `released`.
         """
+        for user, parting in self._departed.expire(now, limit):
+            limit -= 1
+            if not self._devices(user):
+                person = self._people[user] = _recalled(user, parting)
+                person.writing = self._gone(person)
+                yield person, person.writing
         deadlines = self._deadlines
         for _ in range(limit):
             if not deadlines or deadlines[0][0] > now:
@@ -290,6 +316,9 @@ class People:
         for person in list(self._people.values()):
             if person.lingering and person.user not in here:
                 yield self._gone(person)
+        for user, parting in self._departed.everybody():
+            if user not in here:
+                yield PresenceEntry(user, parting.left_ms)
 
     def _gone(self, person: Person) -> PresenceEntry:
         if person.hidden_ms is not None:
@@ -308,3 +337,11 @@ class People:
     def _arm(self, person: Person, deadline: int) -> None:
         person.armed = True
         heappush(self._deadlines, (deadline, person))
+
+
+def _recalled(user: str, parting: Parting) -> Person:
+    """The record of a user who has just gone."""
+    person = Person(user)
+    person.lingering = (Gone(parting.device, ONLINE, parting.until),)
+    person.left_ms = parting.left_ms
+    return person

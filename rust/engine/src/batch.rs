@@ -88,6 +88,11 @@ impl Batch {
         self.items.shrink_to(KEEP / 64);
     }
 
+    fn capacity(&self) -> usize {
+        let lists = self.frames.capacity() * size_of::<(u32, u32)>();
+        self.bytes.capacity() + lists + self.items.capacity() * size_of::<Item>()
+    }
+
     /// Whether nothing happened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -187,6 +192,12 @@ impl Outlet {
         }
     }
 
+    /// Drops the buffers that wait for another batch. Returns their bytes, roughly.
+    pub fn forget_spare(&self) -> usize {
+        let spent = std::mem::take(&mut *self.spent.lock().unwrap_or_else(PoisonError::into_inner));
+        spent.iter().map(Batch::capacity).sum()
+    }
+
     /// Python is done with `weight` bytes. Says whether the shard waits for that.
     ///
     /// This side writes the weight and reads the flag, [`Outlet::is_full`] does the reverse: with
@@ -258,6 +269,16 @@ mod tests {
         (0..500).for_each(|_| batch.push(conn(1), NONE, Some("a long token"), b""));
         assert_eq!(batch.items.len(), 1);
         assert_eq!(batch.weight(), 500 * MESSAGE_OVERHEAD + "a long token".len());
+    }
+
+    #[test]
+    fn buffers_that_wait_for_a_batch_can_be_dropped() {
+        let outlet = Outlet::new(1_000);
+        let mut batch = Batch::default();
+        batch.push(conn(1), 0, None, &[0; 500]);
+        outlet.recycle(batch);
+        assert!(outlet.forget_spare() >= 500);
+        assert_eq!(outlet.forget_spare(), 0);
     }
 
     #[test]

@@ -278,6 +278,14 @@ impl Inbox {
         }
     }
 
+    /// Drops the buffers that wait for another parcel. Returns their bytes.
+    pub fn forget_spare(&self) -> usize {
+        let spent = std::mem::take(&mut *self.spent.lock().unwrap_or_else(PoisonError::into_inner));
+        let orders: usize = spent.orders.iter().map(Vec::capacity).sum();
+        let arenas: usize = spent.arenas.iter().map(Vec::capacity).sum();
+        orders * size_of::<Order>() + arenas
+    }
+
     /// What the shard polls.
     #[must_use]
     pub fn bell(&self) -> &Bell {
@@ -300,6 +308,16 @@ mod tests {
         assert_eq!(Parcel::default().weight(), 0);
         assert_eq!(parcel(100).weight(), 100 + size_of::<Order>());
         assert!(size_of::<Order>() <= 64, "{} bytes an order", size_of::<Order>());
+    }
+
+    #[test]
+    fn buffers_that_wait_for_a_parcel_can_be_dropped() {
+        let inbox = Inbox::new().expect("a descriptor");
+        inbox.recycle_arena(vec![0; 1_000]);
+        inbox.recycle_orders(Vec::with_capacity(10));
+        assert_eq!(inbox.forget_spare(), 1_000 + 10 * size_of::<Order>());
+        assert_eq!(inbox.forget_spare(), 0);
+        assert!(!inbox.deliver(&mut parcel(10)), "a new one is made");
     }
 
     #[test]

@@ -87,6 +87,16 @@ impl Ceiling {
     }
 }
 
+/// What a list keeps when it is cut: places for so many.
+const KEPT: usize = 64;
+
+/// Lets go of what a list does not need by far. Returns the bytes.
+pub fn cut<T>(list: &mut Vec<T>) -> usize {
+    let before = list.capacity();
+    list.shrink_to(KEPT);
+    (before - list.capacity()) * size_of::<T>()
+}
+
 /// The second number of `/proc/self/statm`.
 fn resident_pages(statm: &[u8]) -> Option<u64> {
     str::from_utf8(statm).ok()?.split(' ').nth(1)?.parse().ok()

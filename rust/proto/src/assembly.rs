@@ -16,19 +16,27 @@ use crate::message::{BegunMessage, inflate, kind_of};
 use crate::state::{Action, Signal, State};
 use crate::utf8;
 
-/// A connection after its handshake.
+/// A connection after its handshake: what was agreed, and where it stands.
 #[derive(Debug)]
-pub(crate) struct Frames {
-    state: State,
+pub(crate) struct Mode {
+    pub(crate) state: State,
     us: Role,
-    deflate_bits: u8,
+    /// The window to compress with, 0 for none.
+    pub(crate) deflate_bits: u8,
+}
+
+/// Reads the frames of a connection. It borrows the two parts of [`Mode`] and [`Begun`] so that
+/// they can lie in two words at rest.
+#[derive(Debug)]
+pub(crate) struct Frames<'c> {
+    mode: &'c mut Mode,
     /// Exists only inside a frame or a message (I10).
-    begun: Option<Box<Begun>>,
+    begun: &'c mut Option<Box<Begun>>,
 }
 
 /// What has begun and is not complete.
 #[derive(Debug, Default)]
-struct Begun {
+pub(crate) struct Begun {
     header: HeaderBytes,
     frame: Option<BegunFrame>,
     message: Option<BegunMessage>,
@@ -50,30 +58,26 @@ struct BegunFrame {
     control: Vec<u8>,
 }
 
-impl Frames {
+impl Mode {
     pub(crate) const fn new(us: Role, deflate_bits: u8) -> Self {
-        Self { state: State::Open, us, deflate_bits, begun: None }
+        Self { state: State::Open, us, deflate_bits }
     }
+}
 
-    pub(crate) const fn state(&self) -> State {
-        self.state
-    }
-
-    pub(crate) const fn deflate_bits(&self) -> u8 {
-        self.deflate_bits
-    }
-
-    pub(crate) const fn is_at_rest(&self) -> bool {
-        matches!(self.state, State::Open) && self.begun.is_none()
-    }
-
+impl Begun {
     pub(crate) fn deadline(&self, limits: &Limits) -> Option<u64> {
-        self.begun.as_ref()?.message.as_ref()?.deadline(limits)
+        self.message.as_ref()?.deadline(limits)
+    }
+}
+
+impl<'c> Frames<'c> {
+    pub(crate) const fn of(mode: &'c mut Mode, begun: &'c mut Option<Box<Begun>>) -> Self {
+        Self { mode, begun }
     }
 
     /// Goes to `state`. A message under way is let go with its buffer when no longer wanted.
     pub(crate) fn enter(&mut self, state: State) {
-        self.state = state;
+        self.mode.state = state;
         if state != State::Open
             && let Some(begun) = &mut self.begun
         {
@@ -108,13 +112,13 @@ impl Frames {
     /// The next header, from the input itself or with the pieces that came before.
     #[inline]
     fn read_header(&mut self, input: &mut Input<'_>) -> Result<Option<FrameHeader>, ProtocolError> {
-        let peer = self.us.peer();
-        if let Some(begun) = &mut self.begun
+        let peer = self.mode.us.peer();
+        if let Some(begun) = self.begun.as_mut()
             && begun.header.len > 0
         {
             let header = begun.header.complete(input, peer)?;
             if header.is_some() && begun.message.is_none() {
-                self.begun = None;
+                *self.begun = None;
             }
             return Ok(header);
         }
@@ -141,7 +145,7 @@ impl Frames {
         now: u64,
     ) -> Result<Option<Found>, ProtocolError> {
         let data = !header.opcode.is_control();
-        if data && self.state == State::Open {
+        if data && self.mode.state == State::Open {
             self.admit(header, &codec.config().limits, now)?;
         }
         let whole = usize::try_from(header.len).is_ok_and(|len| len <= input.remaining().len());
@@ -150,10 +154,10 @@ impl Frames {
         }
         if whole && !data {
             let place = Place::Input(take_payload(header, 0, input));
-            return control(self.state, header.opcode, place, codec, input);
+            return control(self.mode.state, header.opcode, place, codec, input);
         }
         let begun = self.begun.get_or_insert_default();
-        if data && self.state == State::Open {
+        if data && self.mode.state == State::Open {
             begun.message.get_or_insert_with(|| BegunMessage::new(header, now)).count_frame();
         }
         begun.frame = Some(BegunFrame { header, received: 0, control: Vec::new() });
@@ -164,7 +168,7 @@ impl Frames {
     #[inline]
     fn admit(&self, header: FrameHeader, limits: &Limits, now: u64) -> Result<(), ProtocolError> {
         let continues = header.opcode == Opcode::Continuation;
-        if header.rsv1 && (self.deflate_bits == 0 || continues) {
+        if header.rsv1 && (self.mode.deflate_bits == 0 || continues) {
             return Err(ProtocolError::ReservedBits);
         }
         let message = self.begun.as_ref().and_then(|begun| begun.message.as_ref());
@@ -189,7 +193,7 @@ impl Frames {
         input: &mut Input<'_>,
     ) -> Result<Option<Found>, ProtocolError> {
         let range = take_payload(header, 0, input);
-        if self.state.on(Signal::Data).1 == Action::Ignore {
+        if self.mode.state.on(Signal::Data).1 == Action::Ignore {
             return Ok(None);
         }
         let kind = kind_of(header.opcode);
@@ -208,7 +212,7 @@ impl Frames {
         codec: &mut Codec,
         input: &mut Input<'_>,
     ) -> Result<Option<Found>, ProtocolError> {
-        let Some(begun) = &mut self.begun else { return Ok(None) };
+        let Some(begun) = self.begun.as_mut() else { return Ok(None) };
         let Some(frame) = &mut begun.frame else { return Ok(None) };
         let header = frame.header;
         let range = take_payload(header, frame.received, input);
@@ -230,17 +234,17 @@ impl Frames {
         codec: &mut Codec,
         input: &Input<'_>,
     ) -> Result<Option<Found>, ProtocolError> {
-        let Some(begun) = &mut self.begun else { return Ok(None) };
+        let Some(begun) = self.begun.as_mut() else { return Ok(None) };
         let Some(frame) = begun.frame.take() else { return Ok(None) };
         let header = frame.header;
         let message =
             if header.fin && !header.opcode.is_control() { begun.message.take() } else { None };
         if begun.message.is_none() {
-            self.begun = None;
+            *self.begun = None;
         }
         if header.opcode.is_control() {
             codec.assembled = frame.control;
-            return control(self.state, header.opcode, Place::Assembled, codec, input);
+            return control(self.mode.state, header.opcode, Place::Assembled, codec, input);
         }
         message.map(|message| message.finish(codec, input)).transpose()
     }

@@ -1,6 +1,6 @@
 //! One WebSocket connection: [`Connection::next_event`] is the whole way in.
 
-use crate::assembly::Frames;
+use crate::assembly::{Begun, Frames, Mode};
 use crate::close;
 use crate::codec::Codec;
 use crate::error::{Fault, ProtocolError};
@@ -48,11 +48,27 @@ pub struct Connection {
 #[derive(Debug)]
 enum Phase {
     /// [`State::Request`], since this time; the head exists only when it came in pieces.
-    Request { since: u64, head: Option<Box<Head>> },
-    /// [`State::Open`] and [`State::Closing`].
-    Frames(Frames),
+    Request { since: Millis, head: Option<Box<Head>> },
+    /// [`State::Open`] and [`State::Closing`]; the second is for what is under way (I10).
+    Frames(Mode, Option<Box<Begun>>),
     /// [`State::Closed`].
     Closed,
+}
+
+/// A time in 48 bits, 8,900 years of milliseconds: with all 64 a connection had three words.
+#[derive(Clone, Copy, Debug)]
+struct Millis([u8; 6]);
+
+impl Millis {
+    const fn of(ms: u64) -> Self {
+        let le = ms.to_le_bytes();
+        Self([le[0], le[1], le[2], le[3], le[4], le[5]])
+    }
+
+    const fn get(self) -> u64 {
+        let le = self.0;
+        u64::from_le_bytes([le[0], le[1], le[2], le[3], le[4], le[5], 0, 0])
+    }
 }
 
 impl Connection {
@@ -60,14 +76,14 @@ impl Connection {
     /// clock that never goes back.
     #[must_use]
     pub const fn server(now: u64) -> Self {
-        Self { phase: Phase::Request { since: now, head: None } }
+        Self { phase: Phase::Request { since: Millis::of(now), head: None } }
     }
 
     /// A connection whose handshake was done elsewhere. `us` is our end, `deflate_bits` the
     /// agreed window for compressing, 0 for none.
     #[must_use]
     pub const fn open(us: Role, deflate_bits: u8) -> Self {
-        Self { phase: Phase::Frames(Frames::new(us, deflate_bits)) }
+        Self { phase: Phase::Frames(Mode::new(us, deflate_bits), None) }
     }
 
     /// The next thing that the peer did, or None when the input is used up. Call it until then.
@@ -83,7 +99,9 @@ impl Connection {
         now: u64,
     ) -> Result<Option<Event<'x>>, Fault> {
         let found = match &mut self.phase {
-            Phase::Frames(frames) => frames.advance(codec, input, now).map_err(Fault::Ws),
+            Phase::Frames(mode, begun) => {
+                Frames::of(mode, begun).advance(codec, input, now).map_err(Fault::Ws)
+            }
             Phase::Request { .. } => self.read_request(codec, input),
             Phase::Closed => {
                 input.discard();
@@ -113,7 +131,7 @@ impl Connection {
         match found {
             Found::Upgrade(upgrade) => {
                 debug_assert_eq!(self.state().on(Signal::Upgraded).0, State::Open);
-                self.phase = Phase::Frames(Frames::new(Role::Server, upgrade.deflate_bits));
+                self.phase = Phase::Frames(Mode::new(Role::Server, upgrade.deflate_bits), None);
                 Event::Upgrade(upgrade)
             }
             Found::Message(kind, place) => {
@@ -167,8 +185,8 @@ impl Connection {
     #[must_use]
     pub fn deadline(&self, limits: &Limits) -> Option<u64> {
         match &self.phase {
-            Phase::Request { since, .. } => Some(since.saturating_add(limits.handshake_ms)),
-            Phase::Frames(frames) => frames.deadline(limits),
+            Phase::Request { since, .. } => Some(since.get().saturating_add(limits.handshake_ms)),
+            Phase::Frames(_, begun) => begun.as_ref()?.deadline(limits),
             Phase::Closed => None,
         }
     }
@@ -191,7 +209,7 @@ impl Connection {
     pub const fn state(&self) -> State {
         match &self.phase {
             Phase::Request { .. } => State::Request,
-            Phase::Frames(frames) => frames.state(),
+            Phase::Frames(mode, _) => mode.state,
             Phase::Closed => State::Closed,
         }
     }
@@ -206,7 +224,7 @@ impl Connection {
     #[must_use]
     pub const fn is_at_rest(&self) -> bool {
         match &self.phase {
-            Phase::Frames(frames) => frames.is_at_rest(),
+            Phase::Frames(mode, begun) => matches!(mode.state, State::Open) && begun.is_none(),
             Phase::Request { .. } | Phase::Closed => false,
         }
     }
@@ -215,7 +233,7 @@ impl Connection {
     #[must_use]
     pub const fn deflate_bits(&self) -> u8 {
         match &self.phase {
-            Phase::Frames(frames) => frames.deflate_bits(),
+            Phase::Frames(mode, _) => mode.deflate_bits,
             Phase::Request { .. } | Phase::Closed => 0,
         }
     }
@@ -231,7 +249,7 @@ impl Connection {
         let (next, _) = self.state().on(signal);
         match (&mut self.phase, next) {
             (phase, State::Closed) => *phase = Phase::Closed,
-            (Phase::Frames(frames), next) => frames.enter(next),
+            (Phase::Frames(mode, begun), next) => Frames::of(mode, begun).enter(next),
             (Phase::Request { .. } | Phase::Closed, _) => {}
         }
     }

@@ -18,7 +18,7 @@ fn text(content: &str) -> Vec<u8> {
 
 #[test]
 fn i10_a_connection_is_small() {
-    assert!(size_of::<Connection>() <= 24, "{} bytes", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 16, "{} bytes", size_of::<Connection>());
 }
 
 #[test]

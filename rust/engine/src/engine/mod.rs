@@ -20,7 +20,7 @@ use crate::inbox::{Inbox, Order, Parcel};
 use crate::shard::{self, Listen, Shard, Shared};
 use crate::stats::Stats;
 use crate::sys::Bell;
-use crate::table::{ConnId, MAX_SHARDS};
+use crate::table::{ConnId, MAX_SHARDS, ROOM};
 use crate::tls;
 use std::collections::VecDeque;
 use std::io;
@@ -73,10 +73,10 @@ impl Engine {
         Ok(Self {
             tails: vec![[None; 2]; config.shards],
             submitted: 0,
+            directory: Directory::for_sessions(config.max_connections.min(ROOM)),
             config: Arc::new(config),
             doorbell: Arc::new(Bell::new()?),
             shards: Vec::new(),
-            directory: Directory::default(),
             fetched: VecDeque::new(),
             read: (0, 0),
             open: Arc::new(AtomicUsize::new(0)),

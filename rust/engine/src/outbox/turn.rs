@@ -1,6 +1,7 @@
 //! The output of one turn: pieces of arenas, and each connection's queue of them.
 
 use super::backlog::{Backlog, Bytes, Chunk, GATHER, write_some};
+use crate::memory::cut;
 use crate::timer::NONE;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -90,12 +91,21 @@ pub struct Turn {
     scratch: Vec<u8>,
     /// Of the first submission in this turn, or of the next one where it has none.
     pub number: u64,
+    /// The most pieces that a turn had.
+    busiest: usize,
 }
 
 impl Default for Turn {
     fn default() -> Self {
         let arenas = vec![Vec::new()];
-        Self { arenas, pieces: Vec::new(), nodes: Vec::new(), scratch: Vec::new(), number: 0 }
+        Self {
+            arenas,
+            pieces: Vec::new(),
+            nodes: Vec::new(),
+            scratch: Vec::new(),
+            busiest: 0,
+            number: 0,
+        }
     }
 }
 
@@ -262,6 +272,7 @@ impl Turn {
 
     /// Ends the turn: every queue has been flushed or kept. Adopted arenas go to `spent`.
     pub fn clear(&mut self, spent: &mut Vec<Vec<u8>>) {
+        self.busiest = self.busiest.max(self.pieces.len());
         self.nodes.clear();
         self.pieces.clear();
         spent.extend(self.arenas.drain(1..));
@@ -269,6 +280,19 @@ impl Turn {
             arena.clear();
             arena.shrink_to(KEEP);
         }
+    }
+}
+
+impl Turn {
+    /// The most pieces that a turn had since this was asked for last.
+    pub fn take_busiest(&mut self) -> usize {
+        std::mem::take(&mut self.busiest)
+    }
+
+    /// Lets go of what large turns have made, between two turns. Returns the bytes.
+    pub fn cut(&mut self) -> usize {
+        let arenas: usize = self.arenas.iter_mut().map(cut).sum();
+        arenas + cut(&mut self.scratch) + cut(&mut self.pieces) + cut(&mut self.nodes)
     }
 }
 
@@ -302,6 +326,21 @@ mod tests {
             turn.push(&mut queue, piece);
         }
         (turn, queue)
+    }
+
+    #[test]
+    fn what_a_large_turn_has_made_is_let_go_of_when_it_is_asked_for() {
+        let (mut turn, mut queue) = (Turn::default(), Queue::EMPTY);
+        for _ in 0..1_000 {
+            let start = turn.own().len();
+            turn.own().extend_from_slice(&[0; 100]);
+            let piece = turn.own_piece(start);
+            turn.push(&mut queue, piece);
+        }
+        turn.clear(&mut Vec::new());
+        assert_eq!((turn.take_busiest(), turn.take_busiest()), (1_000, 0));
+        assert!(turn.cut() > 100_000);
+        assert_eq!(turn.cut(), 0, "there is nothing more");
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Shard {
     /// Answers an upgrade request with something other than 101.
     pub(super) fn refuse(&mut self, index: u32, response: &[u8]) {
         let Some(slot) = self.table.at(index) else { return };
-        if is_mute(slot) {
+        if is_mute(index, slot, &mut self.secure.keys) {
             return self.kill(index);
         }
         let response = self.output.raw(response);

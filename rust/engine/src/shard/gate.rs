@@ -95,8 +95,7 @@ impl Shard {
     pub(super) fn begin_tls(&mut self, index: u32) -> Option<()> {
         let now_ms = self.now_ms;
         let closed = self.is_closed();
-        let slot = self.table.at(index)?;
-        if slot.tls.is_some() {
+        if self.secure.keys.of(index).is_some() {
             return Some(());
         }
         if let Some(refusal) = closed {
@@ -114,6 +113,7 @@ impl Shard {
         if self.gate.queue.is_empty() && bucket.take(*rate, now_ms) {
             return self.give_keys(index);
         }
+        let slot = self.table.at(index)?;
         if slot.line.set(flag::QUEUED) {
             self.gate.queue.push_back(Key { index, generation: slot.generation });
             self.shared.stats.tls_queued_total.add(1);
@@ -127,7 +127,7 @@ impl Shard {
             self.kill(index);
             return None;
         };
-        self.table.at(index)?.tls = Some(keys);
+        self.secure.keys.give(index, keys);
         Some(())
     }
 

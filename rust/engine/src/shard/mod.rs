@@ -8,6 +8,7 @@
 //! and no slot is freed before `reap`, so an index means the same connection all turn long.
 
 mod accept;
+mod calm;
 mod close;
 mod gate;
 mod orders;
@@ -28,9 +29,10 @@ use crate::inbox::{Inbox, Parcel};
 use crate::memory::Ceiling;
 use crate::stats::Stats;
 use crate::sys::{Bell, Clock, unshare_file_table};
-use crate::table::{ConnId, Key, Phase, Slot, Table, flag};
+use crate::table::{ConnId, Key, Phase, ROOM, Slot, Table, flag};
 use crate::timer::{NONE, Wheel};
 use crate::tls::Settings;
+use calm::Calm;
 use gate::Gate;
 use hivewire_proto::Codec;
 use mio::net::TcpListener;
@@ -120,6 +122,7 @@ pub struct Shard {
     /// Arenas on their way back to Python's side.
     spent: Vec<Vec<u8>>,
     due: Vec<u32>,
+    calm: Calm,
     rng: fastrand::Rng,
     /// No new connections, no further commands.
     paused: bool,
@@ -171,7 +174,7 @@ impl Shard {
             poll,
             listener,
             accepting: true,
-            table: Table::default(),
+            table: Table::for_connections(room(&config)),
             wheel: Wheel::new(0),
             topics: Topics::default(),
             buffer: vec![0; READ_BUFFER].into(),
@@ -186,6 +189,7 @@ impl Shard {
             dead: Vec::new(),
             spent: Vec::new(),
             due: Vec::new(),
+            calm: Calm::default(),
             rng: fastrand::Rng::new(),
             paused: false,
             stalled: false,
@@ -221,6 +225,7 @@ impl Shard {
         self.reap();
         // Flushing and reaping may have brought news as well: closed, writable.
         self.publish();
+        self.calm_down();
         self.shared.stats.turns_total.add(1);
     }
 
@@ -332,6 +337,7 @@ impl Shard {
         let Some(slot) = self.table.at(index) else { return };
         let (conn, session, code) = (conn_id(id, index, slot), slot.line.session, slot.line.code);
         self.output.forget_backlog(&mut slot.line);
+        self.secure.keys.forget(index);
         // It may still stand in `readable`: whoever has the slot next is read once for nothing.
         // Dropping the socket takes it out of epoll; no other descriptor refers to it.
         if self.table.remove(index).is_none() {
@@ -354,6 +360,13 @@ impl Shard {
             self.dead.push(index);
         }
     }
+}
+
+/// Slots that a shard is likely to need: its share, and a quarter more, because the kernel spreads
+/// connections unevenly.
+fn room(config: &Config) -> usize {
+    let share = config.max_connections.min(ROOM).div_ceil(config.shards.max(1));
+    share + share / 4
 }
 
 /// The name of the connection in a slot.

@@ -4,26 +4,57 @@
 use super::{Shard, mark_readable};
 use crate::config::READ_BUFFER;
 use crate::table::{Phase, Slot, flag};
-use crate::tls::{Opened, SEALED};
+use crate::tls::{Opened, SEALED, Tls};
 use std::io::{self, Read};
 
 /// What a browser is told that was given `http://` where `https://` listens.
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\
     Content-Type: text/plain\r\nContent-Length: 32\r\n\r\nthis port speaks TLS: use wss://\n";
 
-/// The buffers that lines with TLS share, made when the first of them speaks.
+/// What lines with TLS have besides their slots; nothing of it exists where there are none.
 #[derive(Default)]
 pub(super) struct Secure {
+    /// By slot: the keys of a line, from its first byte on.
+    pub(super) keys: Keys,
+    /// The buffers that all share, made when the first of them speaks.
     inward: Vec<u8>,
     outward: Vec<u8>,
     reply: Vec<u8>,
 }
 
+/// See [`Secure::keys`].
+#[derive(Default)]
+pub(super) struct Keys(Vec<Option<Box<Tls>>>);
+
+impl Keys {
+    pub(super) fn of(&mut self, index: u32) -> Option<&mut Tls> {
+        self.0.get_mut(index as usize)?.as_deref_mut()
+    }
+
+    pub(super) fn give(&mut self, index: u32, keys: Box<Tls>) {
+        let at = index as usize;
+        if self.0.len() <= at {
+            self.0.resize_with(at + 1, || None);
+        }
+        if let Some(place) = self.0.get_mut(at) {
+            *place = Some(keys);
+        }
+    }
+
+    /// To be called before a slot is free for another line.
+    pub(super) fn forget(&mut self, index: u32) {
+        if let Some(place) = self.0.get_mut(index as usize) {
+            *place = None;
+        }
+    }
+}
+
 impl Secure {
-    /// Where sealed bytes are put for one write.
-    pub(super) fn outward(&mut self) -> &mut [u8] {
+    /// A line's keys, and where sealed bytes are put for one write.
+    pub(super) fn way_out(&mut self, index: u32) -> Option<(&mut Tls, &mut [u8])> {
+        let tls = self.keys.of(index)?;
         self.outward.resize(SEALED, 0);
-        &mut self.outward
+        Some((tls, &mut self.outward))
     }
 }
 
@@ -34,7 +65,9 @@ impl Shard {
         }
         let Self { table, secure, shared, .. } = self;
         let Some(slot) = table.at(index) else { return };
-        let (Some(stream), Some(tls)) = (slot.stream.as_mut(), slot.tls.as_ref()) else { return };
+        let (Some(stream), Some(tls)) = (slot.stream.as_mut(), secure.keys.of(index)) else {
+            return;
+        };
         secure.inward.resize(READ_BUFFER, 0);
         let held = tls.lend(&mut secure.inward);
         let room = secure.inward.get_mut(held..).unwrap_or_default();
@@ -65,7 +98,7 @@ impl Shard {
         if slot.line.has(flag::DEAF) {
             return;
         }
-        let Some(tls) = slot.tls.as_mut() else { return };
+        let Some(tls) = secure.keys.of(index) else { return };
         let fresh = !tls.is_established();
         let sealed = secure.inward.get_mut(..sealed).unwrap_or_default();
         let plain_http = fresh && sealed.starts_with(b"GET ");
@@ -123,8 +156,8 @@ impl Shard {
 
     /// Says `close_notify` where that has not been done; true if it is on its way now.
     pub(super) fn says_close_notify(&mut self, index: u32) -> bool {
-        let Some(slot) = self.table.at(index) else { return false };
-        let Some(tls) = slot.tls.as_mut().filter(|tls| tls.is_established()) else { return false };
+        let tls = self.secure.keys.of(index).filter(|tls| tls.is_established());
+        let Some(tls) = tls else { return false };
         tls.end(&mut self.secure.reply);
         self.send_reply(index);
         true
@@ -132,6 +165,6 @@ impl Shard {
 }
 
 /// Whether nothing can be said on a line because its handshake is not done.
-pub(super) fn is_mute(slot: &Slot) -> bool {
-    slot.line.has(flag::SECURE) && !slot.tls.as_ref().is_some_and(|tls| tls.is_established())
+pub(super) fn is_mute(index: u32, slot: &Slot, keys: &mut Keys) -> bool {
+    slot.line.has(flag::SECURE) && !keys.of(index).is_some_and(|tls| tls.is_established())
 }

@@ -90,9 +90,10 @@ impl Shard {
         let Some(slot) = table.at(index) else { return Ok(()) };
         let Some(stream) = slot.stream.as_mut() else { return Ok(()) };
         let mut way = Way { output, stats: &shared.stats, tick: *tick };
-        match slot.tls.as_deref_mut() {
+        let keys = if slot.line.has(flag::SECURE) { secure.way_out(index) } else { None };
+        match keys {
             None => way.write(&mut slot.line, stream),
-            Some(tls) => way.seal(&mut slot.line, stream, tls, secure.outward()),
+            Some((tls, buffer)) => way.seal(&mut slot.line, stream, tls, buffer),
         }
     }
 
