@@ -27,7 +27,7 @@ _OPTIONS: Final[list[tuple[str, type, Any, str | None, str]]] = [
     ("max-comeback", float, 30.0, None, "seconds until all that were cut are live again"),
     ("max-node-memory", float, 32.0, None, "KiB of the node's memory a connection"),
     ("max-growth", float, 1.3, None, "node's memory in the last hold, by that in the first"),
-    ("max-steady-growth", float, 1.1, None, "the same by the middle one, in a soak"),
+    ("max-steady-growth", float, 1.1, None, "the same by that in the middle one, in a soak"),
     ("max-node-cpu", float, 90.0, None, "% of all cores that the node may take while holding"),
     ("max-lag-p99", float, 100.0, None, "ms that a generator's loop may be late, while holding"),
     ("max-crew-cpu", float, 85.0, None, "% of one core that a generator process may take"),
