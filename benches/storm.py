@@ -66,6 +66,8 @@ class Seen:
     memory_peak: int
     before_ms: dict[str, float]
     during_ms: dict[str, float]
+    by_second: list[dict[str, float]]
+    """The others' times from the cut on, second by second, until the last is back."""
 
     def times(self) -> dict[str, float]:
         """What is judged: seconds, and ratios to what was before."""
@@ -113,6 +115,7 @@ def run(tools: Tools, plan: Plan) -> Seen:
         memory_peak=max(peak, before),
         before_ms=spread(sends, cut_ms - BEFORE_SECONDS * 1000, cut_ms),
         during_ms=spread(sends, cut_ms, max(end_ms, cut_ms + 1000)),
+        by_second=seconds(sends, cut_ms, end_ms),
     )
 
 
@@ -161,13 +164,21 @@ def read_trace(path: Path) -> list[tuple[float, float]]:
     return [(float(sent), float(took) / 1000) for sent, took in rows]
 
 
-def spread(sends: list[tuple[float, float]], start: float, end: float) -> dict[str, float]:
+def spread(
+    sends: list[tuple[float, float]], start: float, end: float, fewest: int = FEWEST_SAMPLES
+) -> dict[str, float]:
     """Percentiles of what was sent in a span of time."""
     times = sorted(took for sent, took in sends if start <= sent < end)
-    if len(times) < FEWEST_SAMPLES:
+    if len(times) < fewest:
         raise BenchError(f"only {len(times)} messages of others in {(end - start) / 1000:.1f} s")
     at = {f"p{p}": times[min(len(times) - 1, len(times) * p // 100)] for p in (50, 90, 99)}
     return {**at, "max": times[-1], "count": float(len(times))}
+
+
+def seconds(sends: list[tuple[float, float]], start: float, end: float) -> list[dict[str, float]]:
+    """Percentiles of each second of a span."""
+    starts = range(int(max(end - start, 1000) / 1000))
+    return [spread(sends, start + 1000 * at, start + 1000 * (at + 1), fewest=1) for at in starts]
 
 
 def verdict(plan: Plan, seen: Seen) -> list[str]:
@@ -213,6 +224,10 @@ def page(plan: Plan, seen: Seen, about: dict[str, str]) -> str:
             "| what | figure |",
             "|---|---|",
             *(f"| {name} | {value} |" for name, value in rows),
+            "",
+            "| second after the cut | others, ms: p50 / p99 / max |",
+            "|---|---|",
+            *(f"| {at + 1} | {_three(times, 1)} |" for at, times in enumerate(seen.by_second)),
             "",
         ]
     )
@@ -270,7 +285,7 @@ def main() -> int:
     text = page(plan, seen, about)
     (REPORTS / "storm.md").write_text(text)
     told = {"machine": about, "judged": seen.times(), "wrong": verdict(plan, seen)}
-    told |= {"storm": seen.storm, "others": seen.others}
+    told |= {"storm": seen.storm, "others": seen.others, "by_second": seen.by_second}
     (REPORTS / "storm.json").write_text(json.dumps(told, indent=1))
     shutil.rmtree(tools.work, ignore_errors=True)
     print(text)
