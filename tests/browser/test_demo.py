@@ -178,6 +178,8 @@ async def test_by_keyboard_alone_and_on_a_narrow_screen(
     keys: Any = page.keyboard
     await keys.type("ann")
     await keys.press("Enter")
+    # Before the chat is there nobody listens to its keys, and there is no banner either.
+    await expect(page.locator("#chat")).to_be_visible()
     await expect(page.locator("#banner")).to_be_empty()
     await keys.press("Control+k")
     await keys.type("ben")
