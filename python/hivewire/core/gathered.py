@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 MANY = 8
 """Members from which on an event is gathered: below, a row of `fanout` saves nothing."""
-WAITING = 4_096
-"""Timelines that may wait, by default. A start after a crash carries out sixteen times as many
-references at most, in about half a second."""
+WAITING = 16_384
+"""Timelines that may wait, by default: fewer than are spoken to in groups at a time, and each would
+get a row before its run is half full, which costs more than a row at once. A start after a crash
+carries out sixteen times as many references at most, 65,536 of them in about half a second."""
 _FREED_AT_ONCE = 4_096
 """References in rows of `fanout` that are deleted by one range."""
 

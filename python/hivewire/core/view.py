@@ -97,8 +97,8 @@ class View:
         """Users for whom an apply has put something there, until its caller takes them."""
         self._cache_users = cache_users
         self.users = Users(store, cache_users)
-        self.gathered = Gathered(store, self.users, cache_users // 2)
-        """References that wait to make a run in their timelines."""
+        self.gathered = Gathered(store, self.users, 2 * cache_users)
+        """References that wait to make a run: of twice as many timelines as are cached at rest."""
         self.routes: dict[tuple[str, str], ConversationState] = {}
         """Where a user sends to by a `to`, if that was looked up before; see `add_route`."""
         self._conversations: OrderedDict[str, ConversationState] = OrderedDict()

@@ -102,7 +102,8 @@ impl Batch {
     /// Bytes that the batch holds, for the inbound bound.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.bytes.len() + self.tokens + self.frames.len() * MESSAGE_OVERHEAD
+        let items = self.items.len() * size_of::<Item>();
+        self.bytes.len() + self.tokens + self.frames.len() * MESSAGE_OVERHEAD + items
     }
 
     /// Adds a whole message; consecutive ones of a connection share an item.
@@ -207,6 +208,12 @@ impl Outlet {
         left <= self.bound / 2 && self.stalled.swap(false, Ordering::SeqCst)
     }
 
+    /// Whether Python is done with everything.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.weight.load(Ordering::Acquire) == 0
+    }
+
     /// Whether Python is so far behind that the shard must not read.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -260,7 +267,8 @@ mod tests {
         };
         assert!(matches!(missed, Item::Missed { session: 7, topics: 2, .. }));
         assert_eq!([1, 2, 3].map(|at| batch.frame(at)), [b"news".as_slice(), b"sport", b"b"]);
-        assert_eq!(batch.weight(), 4 * MESSAGE_OVERHEAD + 11, "topics count");
+        let items = 3 * size_of::<Item>();
+        assert_eq!(batch.weight(), 4 * MESSAGE_OVERHEAD + 11 + items, "topics count");
     }
 
     #[test]
@@ -268,7 +276,8 @@ mod tests {
         let mut batch = Batch::default();
         (0..500).for_each(|_| batch.push(conn(1), NONE, Some("a long token"), b""));
         assert_eq!(batch.items.len(), 1);
-        assert_eq!(batch.weight(), 500 * MESSAGE_OVERHEAD + "a long token".len());
+        let item = size_of::<Item>() + "a long token".len();
+        assert_eq!(batch.weight(), 500 * MESSAGE_OVERHEAD + item);
     }
 
     #[test]

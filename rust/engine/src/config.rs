@@ -18,7 +18,7 @@ pub const LINGER_MS: u64 = 1_000;
 pub const READ_BUFFER: usize = 64 * 1024;
 
 /// Connections that a shard takes from its listener in one turn.
-pub const ACCEPTS_A_TURN: usize = 256;
+pub const ACCEPTS_A_TURN: usize = 64;
 
 /// WebSocket messages are compressed from this size on; below it deflate makes them longer.
 pub const DEFLATE_FROM: usize = 96;

@@ -13,6 +13,12 @@ use std::sync::atomic::Ordering;
 /// The range of seconds after which a refused client may try again: not all at once.
 const RETRY_AFTER_S: std::ops::RangeInclusive<u32> = 1..=10;
 
+/// The listener takes so many for each that may be let in; the others are told when to come back.
+const ACCEPTS_AN_UPGRADE: u32 = 2;
+
+/// So many a second are taken however few are let in: they are owed an answer soon.
+const FEWEST_ACCEPTS: u32 = 1_000;
+
 /// While memory is short, a shard without work looks again after so many ticks (1 s).
 const LOOK_AGAIN: u32 = 20;
 
@@ -29,11 +35,23 @@ pub(super) enum Refusal {
     Memory,
 }
 
+fn accepts_for(upgrades: Rate) -> Rate {
+    if upgrades == Rate::OFF {
+        return upgrades;
+    }
+    let many = |tokens: u32| tokens.saturating_mul(ACCEPTS_AN_UPGRADE).max(FEWEST_ACCEPTS);
+    Rate { per_second: many(upgrades.per_second), burst: many(upgrades.burst) }
+}
+
 /// A shard's part of the rates.
 pub(super) struct Gate {
     upgrades: (Rate, Bucket),
     tls: (Rate, Bucket),
     sync: (Rate, Bucket),
+    /// What the listener takes, those included that are turned away at once.
+    accepts: (Rate, Bucket),
+    /// The listener waits for the clock.
+    rests: bool,
     /// Lines that have spoken and wait for their turn to shake hands.
     queue: VecDeque<Key>,
 }
@@ -45,7 +63,8 @@ impl Gate {
             (rate, Bucket::new(rate, 0))
         };
         let (upgrades, tls, sync) = (share(rates.upgrades), share(rates.tls), share(rates.sync));
-        Self { upgrades, tls, sync, queue: VecDeque::new() }
+        let accepts = share(accepts_for(rates.upgrades));
+        Self { upgrades, tls, sync, accepts, rests: false, queue: VecDeque::new() }
     }
 
     /// Pages went out: who catches up costs more than the handshake.
@@ -54,8 +73,15 @@ impl Gate {
     }
 
     /// Whether somebody waits for the clock.
-    pub(super) fn has_queue(&self) -> bool {
-        !self.queue.is_empty()
+    pub(super) fn waits_for_the_clock(&self) -> bool {
+        self.rests || !self.queue.is_empty()
+    }
+
+    /// Whether the listener may take one more. To take somebody and turn him away costs a third of
+    /// what it costs to let him in; who waits in the kernel's queue costs nothing.
+    pub(super) fn takes_one(&mut self, now_ms: u64) -> bool {
+        self.rests = !self.accepts.1.take(self.accepts.0, now_ms);
+        !self.rests
     }
 
     pub(super) fn upgrade(&mut self, now_ms: u64) -> Option<Refusal> {
@@ -191,10 +217,35 @@ impl Shard {
     pub(super) fn next_look(&self) -> Option<u32> {
         let ticks = match self.ceiling.pressure() {
             Pressure::Stop => 1,
-            _ if self.gate.has_queue() => 1,
+            _ if self.gate.waits_for_the_clock() => 1,
             Pressure::None => return None,
             Pressure::Refuse | Pressure::Shed => LOOK_AGAIN,
         };
         Some(self.tick + ticks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listener_rests_at_twice_what_may_come_in() {
+        let upgrades = Rate { per_second: 5_000, burst: 500 };
+        let rates = Admission { upgrades, ..Admission::default() };
+        let mut gate = Gate::new(&rates, 1);
+        let taken = |gate: &mut Gate, now| (0..20_000).filter(|_| gate.takes_one(now)).count();
+        assert_eq!(taken(&mut gate, 0), 1_000);
+        assert!(gate.waits_for_the_clock(), "it looks again with the next tick");
+        assert_eq!(taken(&mut gate, 50), 500);
+        assert!(gate.takes_one(100));
+        assert!(!gate.waits_for_the_clock());
+    }
+
+    #[test]
+    fn whoever_is_turned_away_hears_of_it_soon_and_without_a_rate_nobody_waits() {
+        assert_eq!(accepts_for(Rate { per_second: 1, burst: 3 }).per_second, FEWEST_ACCEPTS);
+        let mut gate = Gate::new(&Admission { upgrades: Rate::OFF, ..Admission::default() }, 4);
+        assert!((0..100_000).all(|_| gate.takes_one(0)));
     }
 }

@@ -40,6 +40,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use output::Output;
 use secure::Secure;
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -118,6 +119,10 @@ pub struct Shard {
     /// Number of the last submission that was carried out.
     taken: u64,
     readable: Vec<u32>,
+    /// Lines whose peers have hung up: a few each turn, so that those who stay do not wait for them.
+    leaving: VecDeque<u32>,
+    /// When some of them were last let go.
+    left_ms: u64,
     dead: Vec<u32>,
     /// Arenas on their way back to Python's side.
     spent: Vec<Vec<u8>>,
@@ -186,6 +191,8 @@ impl Shard {
             parcels: Vec::new(),
             taken: 0,
             readable: Vec::new(),
+            leaving: VecDeque::new(),
+            left_ms: 0,
             dead: Vec::new(),
             spent: Vec::new(),
             due: Vec::new(),
@@ -248,6 +255,9 @@ impl Shard {
     }
 
     fn until_next_timer(&self) -> Option<Duration> {
+        if !self.leaving.is_empty() && !self.stalled {
+            return Some(Duration::from_millis(1));
+        }
         let tick = match (self.next_deadline(), self.accepting) {
             (None, true) => return None,
             (next, true) => next,
@@ -306,7 +316,11 @@ impl Shard {
         if event.is_writable() && slot.line.clear(flag::BLOCKED) {
             self.output.mark(index, &mut slot.line);
         }
-        if event.is_readable() || slot.line.has(flag::HANGING_UP) {
+        if slot.line.has(flag::HANGING_UP) {
+            if slot.line.set(flag::READABLE) {
+                self.leaving.push_back(index);
+            }
+        } else if event.is_readable() {
             mark_readable(&mut self.readable, index, slot);
         }
     }
