@@ -107,8 +107,9 @@ def test_those_who_wait_stay_in_memory_however_many_there_are() -> None:
 
 
 def test_a_sweep_puts_those_who_wait_the_longest() -> None:
-    driver = group(cache_users=2)  # one may wait
+    driver = group()
     waiting, state = driver.view.gathered, driver.view.user("ann")
+    waiting._waiting = 1
     batch = driver.store.batch()
     swept = waiting.sweep(batch.put, 1)
     assert [(who.user, seq) for who, seq in swept.places] == [("ann", 3)]
