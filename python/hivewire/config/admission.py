@@ -19,7 +19,7 @@ class Admission(Section):
         le=1_000_000,
     )
     connects_burst: int = setting(
-        500,
+        2_000,
         "Upgrades at once, before the rate counts.",
         more="The first second of a storm is harder.",
         less="Short spikes are turned away.",
