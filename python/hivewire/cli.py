@@ -209,13 +209,12 @@ def push_replay(
 ) -> None:
     """Put them back, so that the node delivers them when it runs again."""
     with problems():
-        import time
-
+        from hivewire.clock import wall_ms
         from hivewire.push.dead import dead_letters, replay
         from hivewire.store.rocks import Rocks
 
         with contextlib.closing(Rocks.open(data, create=False)) as store:
-            count = replay(store, dead_letters(store, user), time.time_ns() // 1_000_000)
+            count = replay(store, dead_letters(store, user), wall_ms())
         typer.echo(f"{count} to be delivered")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import hivewire
@@ -21,6 +20,7 @@ from hivewire.backup.record import (
     sync,
     sync_folders,
 )
+from hivewire.clock import wall_ms
 from hivewire.store.keys import FORMAT_VERSION
 from hivewire.store.rocks import CHECKPOINT, DATABASE
 
@@ -100,7 +100,7 @@ def _fill(source: Source, partial: Path, is_called_off: Callable[[], bool]) -> R
         hivewire=hivewire.__version__,
         format=FORMAT_VERSION,
         epoch=source.store.epoch,
-        created=time.time_ns() // 1_000_000,
+        created=wall_ms(),
         files=files,
         media_files=media_files,
         media_bytes=media_bytes,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
+from hivewire.clock import wall_ms
 from hivewire.push.dead import dead_letters, revive
 from hivewire.push.dispatcher import Dispatcher
 from hivewire.push.payload import push_id
@@ -45,7 +46,7 @@ class Clock:
 
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch."""
-        return time.time_ns() // 1_000_000
+        return wall_ms()
 
     def call_later(self, seconds: float, call: Callable[[], None], /) -> asyncio.TimerHandle:
         """Call once, after so long."""

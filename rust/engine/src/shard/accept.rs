@@ -41,13 +41,16 @@ impl Shard {
     pub(super) fn accept(&mut self) {
         self.accepting = true;
         for _ in 0..ACCEPTS_A_TURN {
-            if !self.gate.takes_one(self.now_ms) {
+            if !self.gate.may_accept(self.now_ms) {
                 // Tried again with the next tick, see `next_look`.
                 self.accepting = false;
                 return;
             }
             match self.listener.accept() {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                Ok((stream, peer)) => {
+                    self.gate.accepted(self.now_ms);
+                    self.admit(stream, peer);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if is_shortage(&error) => {
                     // Edge-triggered epoll will not tell again, so the shard tries by itself

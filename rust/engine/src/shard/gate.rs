@@ -79,9 +79,14 @@ impl Gate {
 
     /// Whether the listener may take one more. To take somebody and turn him away costs a third of
     /// what it costs to let him in; who waits in the kernel's queue costs nothing.
-    pub(super) fn takes_one(&mut self, now_ms: u64) -> bool {
-        self.rests = !self.accepts.1.take(self.accepts.0, now_ms);
+    pub(super) fn may_accept(&mut self, now_ms: u64) -> bool {
+        self.rests = self.accepts.1.is_in_debt(self.accepts.0, now_ms);
         !self.rests
+    }
+
+    /// One was taken. To look whether there is one costs nothing.
+    pub(super) fn accepted(&mut self, now_ms: u64) {
+        self.accepts.1.spend(self.accepts.0, 1, now_ms);
     }
 
     pub(super) fn upgrade(&mut self, now_ms: u64) -> Option<Refusal> {
@@ -234,11 +239,20 @@ mod tests {
         let upgrades = Rate { per_second: 5_000, burst: 500 };
         let rates = Admission { upgrades, ..Admission::default() };
         let mut gate = Gate::new(&rates, 1);
-        let taken = |gate: &mut Gate, now| (0..20_000).filter(|_| gate.takes_one(now)).count();
-        assert_eq!(taken(&mut gate, 0), 1_000);
+        let taken = |gate: &mut Gate, now| {
+            let takes = |_: &u32| {
+                let may = gate.may_accept(now);
+                if may {
+                    gate.accepted(now);
+                }
+                may
+            };
+            (0..20_000).filter(takes).count()
+        };
+        assert_eq!(taken(&mut gate, 0), 1_001, "the last one into debt");
         assert!(gate.waits_for_the_clock(), "it looks again with the next tick");
         assert_eq!(taken(&mut gate, 50), 500);
-        assert!(gate.takes_one(100));
+        assert!((0..5_000).all(|_| gate.may_accept(100)), "to look takes no token");
         assert!(!gate.waits_for_the_clock());
     }
 
@@ -246,6 +260,7 @@ mod tests {
     fn whoever_is_turned_away_hears_of_it_soon_and_without_a_rate_nobody_waits() {
         assert_eq!(accepts_for(Rate { per_second: 1, burst: 3 }).per_second, FEWEST_ACCEPTS);
         let mut gate = Gate::new(&Admission { upgrades: Rate::OFF, ..Admission::default() }, 4);
-        assert!((0..100_000).all(|_| gate.takes_one(0)));
+        gate.accepted(0);
+        assert!(gate.may_accept(0));
     }
 }
