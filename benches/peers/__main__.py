@@ -28,8 +28,9 @@ from peers import (
     uwebsockets,
     websockets,
 )
+from peers.measure import measure
 from peers.peer import CACHE, NotHad, Peer
-from peers.works import Work, measure, works
+from peers.works import Work, works
 from processes import BenchError, Tools
 
 if TYPE_CHECKING:
