@@ -34,6 +34,11 @@ nobody in here and check no password. Bare WebSocket servers are driven by the R
 by a Python client (`benches/peers/load`), whose own limit shows as *client busy* near 1: a rate is
 then the client's, CPU is still the server's.
 """
+IDLE: Final = """\
+
+How much the server grows from a fifth of the crowd to all of it. What the first ones needed once, and
+what was given back after they had connected, is in neither, which flatters servers with caches, the
+node before all others: its growth from 10,000 to 50,000 is [measured by itself](../benches/README.md)."""
 MESSAGES: Final = """\
 ## What is kept when a message is answered
 
@@ -113,6 +118,8 @@ def _table(work: Work, results: dict[str, list[dict[str, Any]]]) -> Iterator[str
             ahead = ratio(results[own[-1]], samples, "rate") if own else "-"
             cells += [_number(middle(samples, "rate")), ahead, ", ".join(busy)]
         yield f"| {' | '.join(cells)} |"
+    if memory:
+        yield IDLE
 
 
 def _number(value: float | None) -> str:
