@@ -36,9 +36,10 @@ then the client's, CPU is still the server's.
 """
 IDLE: Final = """\
 
-How much the server grows from a fifth of the crowd to all of it. What the first ones needed once, and
-what was given back after they had connected, is in neither, which flatters servers with caches, the
-node before all others: its growth from 10,000 to 50,000 is [measured by itself](../benches/README.md)."""
+How much the server grows from a fifth of the crowd to all of it. What the first ones needed once,
+and what was given back after they had connected, is in neither, which flatters servers with caches,
+the node before all others: its growth from 10,000 to 50,000 is
+[measured by itself](../benches/README.md)."""
 MESSAGES: Final = """\
 ## What is kept when a message is answered
 
