@@ -20,7 +20,7 @@ from tests.sim.strain import small_bounds
 from tests.sim.world import MARKED_POINTS, judge, simulate
 
 FIRST = int(os.environ.get("HIVEWIRE_TEST_SEED", "1"))
-SEEDS = 1_600
+SEEDS = 2_400
 A_TEST = 100
 """Seeds in one test."""
 GROUP_VERBS = ("create", "add", "remove", "leave", "update")
