@@ -69,11 +69,18 @@ class ConnectionLog:
         log = structlog.get_logger(__name__).bind()
         self._say = log.info if settings.connections else log.debug
         self._names = {code: name.lower() for name, code in codes.items()}
+        self._replaced: dict[int, tuple[str, str]] = {}
+        """Whose those connections are that a newer one of the device has replaced, until they end:
+        the engine knows only the newer one by then."""
 
     def connected(self, conn: int, user: str, device: str, kind: str) -> None:
         """A device has come: `kind` is `new`, `resumed` or `reset`."""
         connection = connection_id(conn)
         self._say("connected", connection=connection, user=user, device=device, kind=kind)
+
+    def replaced(self, conn: int, user: str, device: str) -> None:
+        """A newer connection of the device takes the place of this one."""
+        self._replaced[conn] = user, device
 
     def closing(self, caller: Speaker, code: int, reason: str) -> None:
         """The node ends a connection, and tells it why."""
@@ -83,6 +90,9 @@ class ConnectionLog:
 
     def closed(self, conn: int, user: str | None, device: str | None, code: int) -> None:
         """A connection is gone, by whichever side; without a user another has its session."""
+        before = self._replaced.pop(conn, None)
+        if user is None and before is not None:
+            user, device = before
         connection = connection_id(conn)
         who = {} if user is None else {"user": user, "device": device}
         self._say("closed", connection=connection, **who, code=code, name=self._names.get(code))

@@ -320,6 +320,17 @@ class Gateway:
             for caller in others.values():
                 if caller.device == device and caller.conn != conn:
                     caller.replaced = True
+        log = self._delivery.connection_log
+        if log is not None:
+            for older in self._lines_of(user, device):
+                if older != conn:
+                    log.replaced(older, user, device)
+
+    def _lines_of(self, user: str, device: str) -> list[int]:
+        """Connections of a device: those of the engine, and the one that connected in this turn."""
+        found = [line for line, name in self._engine.sessions_of(user) if name == device]
+        now = self._services.connected.get(user, {}).get(device)
+        return found if now is None else [*found, now]
 
     def _hold(self, caller: Caller) -> None:
         self._callers[caller.conn] = caller

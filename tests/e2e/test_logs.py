@@ -126,6 +126,7 @@ async def test_a_device_that_comes_back_has_another_connection(
                     ("closed", "normal")]  # fmt: skip
     (ended,) = lines(node, event="closed", connection=older.connected["session"])
     assert (ended["code"], ended["name"]) == (4505, "replaced")
+    assert (ended["user"], ended["device"]) == ("ann", "phone")
     assert lines(node, level="debug") == []
 
 

@@ -61,6 +61,17 @@ def test_a_connection_begins_and_ends(lines: list[Any], connections: bool, level
     ]
 
 
+def test_a_connection_that_was_replaced_ends_as_whose_it_was(lines: list[Any]) -> None:
+    log = ConnectionLog(Log(connections=True), CODES | {"REPLACED": 4505})
+    log.replaced(0x1A2B, "ann", "phone")
+    for _ in range(2):
+        log.closed(0x1A2B, None, None, 4505)
+    ended = {"event": "closed", "log_level": "info", "connection": "1a2b"}
+    ended |= {"code": 4505, "name": "replaced"}
+    # What is known of a connection goes with it.
+    assert lines == [ended | {"user": "ann", "device": "phone"}, ended]
+
+
 def test_what_is_not_known_is_not_there(lines: list[Any]) -> None:
     """Another connection has the session; a code is the client's own; no line of the engine."""
     log = ConnectionLog(Log(), CODES)

@@ -4,12 +4,15 @@ import asyncio
 from unittest import mock
 
 import pytest
+import structlog
 
 from hivewire import gateway
 from hivewire.config import load
+from hivewire.config.sections import Log
 from hivewire.core.commands import Send
 from hivewire.core.decode import decode_frame
 from hivewire.delivery import JSON, MSGPACK, Caller
+from hivewire.following import connection_id, logs_of
 from hivewire.gateway import BACKLOG_GROUPS, PARKED_COMMANDS, Engine, Gateway, shards_for
 from hivewire.handlers import send
 from hivewire.hooks import App, Message
@@ -253,6 +256,28 @@ class TestEnds:
         driver.turn()
         rates = driver.services.rates
         assert (rates._connections, rates._mistakes) == ({}, {})
+
+    @pytest.mark.parametrize("together", [False, True])
+    def test_one_that_was_replaced_is_logged_as_whose_it_was(self, together: bool) -> None:
+        driver = Driver()
+        driver.delivery.connection_log, _ = logs_of(Log(connections=True), CODES)
+        tv, lines = driver.open("ann", "tv"), [driver.stranger(), driver.stranger()]
+        with structlog.testing.capture_logs() as logs:
+            for line in lines:
+                line.says("connect", token=driver.token("ann"), device="phone")
+                if not together:
+                    driver.settle()
+            driver.settle()
+            for line in (*lines, tv):
+                line.closed()
+            driver.turn()
+        ended = [
+            (log["connection"], log.get("user"), log.get("device"))
+            for log in logs
+            if log["event"] == "closed"
+        ]
+        names = [connection_id(line.conn) for line in (*lines, tv)]
+        assert ended == list(zip(names, ["ann"] * 3, ["phone", "phone", "tv"], strict=True))
 
     def test_messagepack_lines_are_counted_until_they_are_closed(self) -> None:
         driver = Driver()

@@ -169,8 +169,8 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
     expires = admission.stays_until(accepted.identity.expires, services)
     caller.weight += len(payload)
     caller.busy = False
-    services.connected.setdefault(user, {})[device] = conn
     services.replace(user, device, conn)
+    services.connected.setdefault(user, {})[device] = conn
     services.presence.connected(user, device, services.rates.now)
     connecting = services.connecting[user]
     connecting.remove((device, conn))

@@ -251,15 +251,15 @@ class Bridge:
 
     def released(self, owed: Owed) -> None:
         """A group of entries is durable and was shown. Raises nothing: the journal is waiting."""
-        try:
-            for entry in owed.entries:
+        for entry in owed.entries:
+            try:
                 if isinstance(entry, SendEntry):
                     self._happened(_body(entry), entry.members)
                 else:
                     for part in entry.parts:
                         self._happened(part.body, part.members)
-        except Exception as error:  # noqa: BLE001 - a notice is worth less than the node
-            self._notices.tell("on_event", "an event could not be told", error)
+            except Exception as error:  # noqa: BLE001, PERF203 - a notice is worth less than the node
+                self._notices.tell("on_event", "an event could not be told", error, (entry,))
 
     def _happened(self, body: object, members: Iterable[tuple[str, int]]) -> None:
         """Tell of one event; `members` are those into whose timelines it went."""
@@ -290,9 +290,10 @@ class Bridge:
             told = _notices("on_disconnect", self._app.disconnect_hooks, session, code)
             self._endings.put(session.user, told)
 
-    def _dropped(self, name: str) -> None:
+    def _dropped(self, name: str, about: Sequence[object]) -> None:
         self._metrics.hooks[name, "dropped"] += 1
-        self._notices.tell(name, "the queue of the hooks is full: a notice was dropped")
+        what = "the queue of the hooks is full: a notice was dropped"
+        self._notices.tell(name, what, about=about)
 
 
 async def _identify(hook: Authenticate, credentials: Credentials, now_s: int) -> Identity | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hivewire.core.entries import ChangeEntry, SendEntry
 from hivewire.delivery import Caller
 from hivewire.following import who
 from hivewire.hooks.values import Event, Message, Session
@@ -22,6 +23,9 @@ def concerning(about: Iterable[object]) -> dict[str, Any]:
             found |= {"connection": one.id, "user": one.user, "device": one.device}
         elif isinstance(one, Event):
             found |= {"conv": one.conv, "n": one.n, "key": one.key, "user": one.sender}
+        elif isinstance(one, SendEntry | ChangeEntry):
+            found |= {"conv": one.conv, "n": one.n, "key": one.key}
+            found |= {"user": one.user, "device": one.device}
         elif isinstance(one, Message):
             found |= {"conv": one.conv, "key": one.key, "user": one.sender, "device": one.device}
     return found

@@ -25,11 +25,16 @@ class Feed:
         runner: Makes the calls.
         bound: Notices that may wait, all lanes together.
         workers: Calls under way at once.
-        dropped: Told the hook's name when a notice found no room.
+        dropped: Told the hook's name when a notice found no room, and what the notice was about.
     """
 
     def __init__(
-        self, runner: Runner, *, bound: int, workers: int, dropped: Callable[[str], None]
+        self,
+        runner: Runner,
+        *,
+        bound: int,
+        workers: int,
+        dropped: Callable[[str, Sequence[object]], None],
     ) -> None:
         self._runner = runner
         self._bound = bound
@@ -51,8 +56,8 @@ class Feed:
     def put(self, lane: str, notices: Sequence[Notice]) -> None:
         """Tell these, one after the other, after all that was put into this lane before."""
         room = self._bound - self.waiting
-        for name, _ in notices[max(room, 0) :]:
-            self._dropped(name)
+        for name, call in notices[max(room, 0) :]:
+            self._dropped(name, _about(call))
         taken = notices[: max(room, 0)]
         if not taken:
             return
@@ -80,9 +85,8 @@ class Feed:
             name, call = self._lanes[lane].popleft()
             self.waiting -= 1
             self._running += 1
-            about = getattr(call, "arguments", ())
             settled = self._goes_on(lane)
-            self._runner.start(name, call(), settled, ended=self._ended, about=about)
+            self._runner.start(name, call(), settled, ended=self._ended, about=_about(call))
 
     def _goes_on(self, lane: str) -> Callable[[Outcome], None]:
         def settled(_: Outcome) -> None:
@@ -98,3 +102,8 @@ class Feed:
         """A worker is free: a call that was given up keeps its own until its task has ended."""
         self._running -= 1
         self._start()
+
+
+def _about(call: Callable[[], Coroutine[Any, Any, None]]) -> Sequence[object]:
+    """What a hook will be given, for the log."""
+    return getattr(call, "arguments", ())

@@ -107,6 +107,9 @@ class Recorder:
     def devices(self, user: str) -> list[str]:
         return [device for name, device in self.sessions.values() if name == user]
 
+    def sessions_of(self, user: str) -> list[tuple[int, str]]:
+        return [(conn, held[1]) for conn, held in self.sessions.items() if held[0] == user]
+
     def fileno(self) -> int:
         return -1
 

@@ -119,12 +119,39 @@ async def test_I8_what_finds_no_room_is_dropped_counted_and_logged() -> None:
         for number in range(6):
             ann.sends("ann", key=f"k-000000{number}")
         await driver.rest()
-    assert [entry["hook"] for entry in logs] == ["on_event"]
+    (line,) = logs
+    assert (line["hook"], line["conv"], line["n"]) == ("on_event", "direct:ann,ann", 4)
     assert driver.bridge.figures()["waiting"] == 2
     diary.hold.set()
     await driver.rest()
     assert [event.n for event in diary.events] == [1, 2, 3]
     assert driver.metrics.hooks["on_event", "dropped"] == 3
+
+
+async def test_an_event_that_cannot_be_told_is_named_and_keeps_back_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    diary = Diary()
+    driver = HookedDriver(diary.app)
+    ann = driver.open("ann")
+    calls: list[str] = []
+
+    def fails_once(user: str) -> list[str]:
+        calls.append(user)
+        if len(calls) == 1:
+            raise OSError("no")
+        return []
+
+    monkeypatch.setattr(driver.bridge, "_devices", fails_once)
+    with structlog.testing.capture_logs() as logs:
+        for number, to in enumerate(("bob", "cat")):
+            ann.sends(to, key=f"k-000000{number}")
+        await driver.rest()
+    (line,) = logs
+    assert (line["event"], line["hook"]) == ("an event could not be told", "on_event")
+    assert (line["conv"], line["n"], line["key"]) == ("direct:ann,bob", 1, "k-0000000")
+    assert (line["user"], line["device"]) == ("ann", "phone")
+    assert diary.missed == [("direct:ann,cat", 1, "cat")]
 
 
 async def test_the_figures_of_a_scrape() -> None:

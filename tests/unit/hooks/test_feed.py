@@ -21,13 +21,16 @@ class Bench:
         loop = asyncio.get_running_loop()
         self.runner = Runner(loop, Metrics(), timeout_ms=timeout_ms, bound=workers)
         self.dropped: list[str] = []
-        self.feed = Feed(self.runner, bound=bound, workers=workers, dropped=self.dropped.append)
+        self.feed = Feed(self.runner, bound=bound, workers=workers, dropped=self._drop)
         self.told: list[str] = []
         self.at_once = 0
         self.most_at_once = 0
 
     def put(self, lane: str, *words: str, seconds: float = 1.0) -> None:
         self.feed.put(lane, [(word, partial(self._tell, word, seconds)) for word in words])
+
+    def _drop(self, name: str, _about: object) -> None:
+        self.dropped.append(name)
 
     async def _tell(self, word: str, seconds: float) -> None:
         self.at_once += 1
