@@ -290,6 +290,8 @@ class Node:
             unfinished=None if bridge is None else bridge.hand_over(),
             retention=self.retention.place,
             keys=self.keys.hand_over(),
+            trace=self.trace.hand_over(),
+            trail=[] if self.push is None else self.push.trail.hand_over(),
         )
 
     def _is_at_rest(self) -> bool:
@@ -303,6 +305,9 @@ class Node:
         succession.take_over(self.ticker.presence, left.standing, monotonic_ms())
         self.retention.place = left.retention
         self.keys.take_over(left.keys)
+        self.trace.take_over(left.trace)
+        if self.push is not None:
+            self.push.trail.take_over(left.trail)
 
     async def take_over(self, left: Handover) -> None:
         """Go on where another node has come to rest: this one was made with what it left."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     import socket
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of this form. Code that knows another one cannot take over: the node has to be restarted."""
 
 
@@ -39,3 +39,7 @@ class Handover(NamedTuple):
     """For `Retention.place`."""
     keys: Any
     """For `PublishedKeys.take_over`."""
+    trace: Any
+    """For `Trace.take_over`: what became of the newest messages."""
+    trail: Any
+    """For `Trail.take_over`: what became of the newest pushes; empty without pushes."""

@@ -68,6 +68,9 @@ async def test_all_steps_of_a_message_to_one_who_is_there_and_one_who_is_away(
                 return bool(acked) and pushes[cat][-1]["step"] == "delivered"
 
             told = await until(node, sent, is_over)
+            await asyncio.to_thread(hivewire, "reload", "--data", str(node.data))
+            # Another Python layer: it knows all that this one knew.
+            assert await why(node, sent) == told
             words = ("why", sent["conv"], str(sent["n"]), "--data", str(node.data))
             table = await asyncio.to_thread(hivewire, *words)
         assert_in_order(told, bob, cat)

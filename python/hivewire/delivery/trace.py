@@ -14,12 +14,12 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hivewire.core.entries import CursorEntry, DeviceEntry, SendEntry
+from hivewire.core.entries import CursorEntry, DeviceEntry, MarkEntry, SendEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hivewire.core.entries import ForgetEntry, MarkEntry
+    from hivewire.core.entries import ForgetEntry
     from hivewire.delivery.owed import Owed
     from hivewire.store.journal import Commit
 
@@ -64,6 +64,19 @@ class Record(NamedTuple):
     def wall_ms(self, monotonic_ns: int) -> float:
         """A time of the engine, by the clock of the others; in their order, whatever was set."""
         return self.queued + (monotonic_ns - self.submitted_ns) / 1e6
+
+
+Row = tuple[
+    int,
+    tuple[float, float, float, float, float],
+    list[_Fields],
+    list[tuple[str, str, int, int]],
+    list[tuple[str, str, int, int, bool]],
+    tuple[int, int],
+]
+"""A record as another `Trace` gets it: weight, times, messages, marks (user, conv, delivered, read),
+cursors (user, device, cursor, since, whether the device said where it is), number and `submitted_ns`.
+"""
 
 
 class Followed(NamedTuple):
@@ -119,6 +132,34 @@ class Trace:
         self._weight += weight
         while self._weight > self._most and len(self._records) > 1:
             self._weight -= self._records.popleft()[0]
+
+    def hand_over(self) -> list[Row]:
+        """All that is remembered, in a form that does not depend on the classes of this version."""
+        return [
+            (
+                weight,
+                record[:5],
+                record.messages,
+                [(mark.user, mark.conv, mark.delivered, mark.read) for mark in record.marks],
+                [
+                    (one.user, one.device, one.cursor, one.since, isinstance(one, DeviceEntry))
+                    for one in record.cursors
+                    if isinstance(one, CursorEntry | DeviceEntry)
+                ],
+                (record.number, record.submitted_ns),
+            )
+            for weight, record in self._records
+        ]
+
+    def take_over(self, rows: Iterable[Row]) -> None:
+        """Remember what another one did, before there is anything else to remember."""
+        for weight, times, messages, marks, cursors, submitted in rows:
+            marked = [MarkEntry(*mark) for mark in marks]
+            moved = [
+                (DeviceEntry if said else CursorEntry)(user, device, cursor, 0, since)
+                for user, device, cursor, since, said in cursors
+            ]
+            self._keep(Record(*times, messages, marked, moved, *submitted), weight)
 
     def find(self, conv: str, n: int) -> Followed | None:
         """What became of a message; None if it is forgotten, or no message."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hivewire.store import keys, pushes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from hivewire.store import Store
 
@@ -44,6 +44,14 @@ class Trail:
     def note(self, at: int, user: str, seq: int, device: str, step: str, said: str) -> None:
         """Something happened just now."""
         self._notes.append(Note(at, user, seq, device, step, said))
+
+    def hand_over(self) -> list[tuple[int | None, str, int, str, str, str]]:
+        """All that is remembered, as plain values."""
+        return [tuple(note) for note in self._notes]
+
+    def take_over(self, rows: Iterable[tuple[int | None, str, int, str, str, str]]) -> None:
+        """Remember what another one did, before there is anything else to remember."""
+        self._notes.extend(Note(*row) for row in rows)
 
     def of(self, places: Mapping[str, int]) -> dict[str, list[Note]]:
         """By user: what is remembered of the pushes for these places in their timelines."""

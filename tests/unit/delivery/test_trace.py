@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 
-from hivewire.core.entries import CursorEntry, DeviceEntry, MarkEntry, SendEntry
+from hivewire.core.entries import CursorEntry, DeviceEntry, ForgetEntry, MarkEntry, SendEntry
 from hivewire.delivery.owed import Owed
 from hivewire.delivery.trace import Trace
 from hivewire.store.journal import Commit
@@ -15,7 +15,9 @@ def message(n: int) -> SendEntry:
     return SendEntry("ann", "web", CONV, f"key-{n}", b"", n, 1000 + n, n, members, text="hi")
 
 
-def shown(trace: Trace, *entries: SendEntry | MarkEntry | CursorEntry | DeviceEntry) -> None:
+def shown(
+    trace: Trace, *entries: SendEntry | MarkEntry | CursorEntry | DeviceEntry | ForgetEntry
+) -> None:
     """A group with these is synced and shown."""
     owed = Owed()
     owed.arrived.append((time.monotonic_ns() - 10_000_000, 1, 0))
@@ -81,6 +83,34 @@ def test_times_of_the_engine_are_told_by_the_clock_of_the_others() -> None:
     later = found.record.wall_ms(found.record.submitted_ns + 1_500_000) - found.record.queued
     assert abs(later - 1.5) < 0.01
     assert before - 1 <= found.record.queued <= time.time_ns() / 1e6 + 1
+
+
+def test_another_trace_goes_on_with_what_this_one_remembers() -> None:
+    before, after = Trace(), Trace()
+    shown(before, message(5))
+    shown(before, MarkEntry("bob", CONV, 5, 0), DeviceEntry("bob", "new", 15, 0, 15))
+    shown(before, ForgetEntry("bob", "old"))
+    rows = before.hand_over()
+    # Classes of this version may be gone when they are read.
+    assert set(map(type, leaves(rows))) <= {str, int, float, bool}
+    after.take_over(rows)
+    assert after.find(CONV, 5) == before.find(CONV, 5)
+    shown(after, CursorEntry("bob", "phone", 15, 0, 14), MarkEntry("bob", CONV, 5, 5))
+    found = after.find(CONV, 5)
+    assert found is not None
+    assert (set(found.acked), found.begun) == ({("bob", "phone")}, {("bob", "new")})
+    assert found.delivered["bob"] < found.read["bob"]
+    small = Trace(weight=3)
+    small.take_over(after.hand_over())
+    assert small.find(CONV, 5) is None, "the bound holds for what is taken over, too"
+
+
+def leaves(value: object) -> list[object]:
+    """What lists and tuples hold, however deep."""
+    if not isinstance(value, list | tuple):
+        return [value]
+    assert type(value) in (list, tuple)
+    return [leaf for part in value for leaf in leaves(part)]
 
 
 def test_i8_what_is_remembered_has_a_bound() -> None:

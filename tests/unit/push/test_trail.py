@@ -90,6 +90,18 @@ def test_what_is_taken_back_has_steps_of_its_own(node: PushNode) -> None:
     assert steps(node)[-2:] == ["clear sent", "clear delivered"]
 
 
+def test_another_trail_goes_on_with_these_steps(node: PushNode) -> None:
+    node.say("ann", "bob", "one")
+    node.pass_time(HOLD)
+    before, rows = told(node), node.dispatcher.trail.hand_over()
+    assert {type(row) for row in rows} == {tuple}
+    node.dispatcher.trail = Trail()
+    node.dispatcher.trail.take_over(rows)
+    assert told(node) == before
+    node.ends()
+    assert steps(node) == ["held", "due", "sent", "delivered"]
+
+
 def test_i8_the_steps_that_are_remembered_have_a_bound() -> None:
     trail = Trail()
     for at in range(NOTES + 5):
