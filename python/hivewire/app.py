@@ -28,7 +28,7 @@ from hivewire.core.view import View
 from hivewire.delivery import Delivery, Owed
 from hivewire.delivery.retention import Retention
 from hivewire.delivery.trace import Trace
-from hivewire.draining import finish_taken, take_to_the_disk, tell_the_rest
+from hivewire.draining import finish_taken, let_go, take_to_the_disk, tell_the_rest
 from hivewire.following import logs_of
 from hivewire.foundation import adopted, founded, verifier_for
 from hivewire.gateway import Gateway
@@ -251,9 +251,12 @@ class Node:
 
         Args:
             hush: Sees to it that applications send nothing more through this node.
+
+        Raises:
+            Exception: Whatever it was, this node serves no more, once `suspended_at` is set.
         """
         listener = self.api.share()
-        await self.media.rest()
+        await let_go("uploads", self.media.rest())
         self._ending = asyncio.create_task(self.api.stop(), name="api of before")
         await asyncio.wait((self._ending,), timeout=API_SECONDS)
         self.suspended_at = self.loop.time()
@@ -267,10 +270,10 @@ class Node:
                 await asyncio.sleep(0.001)
         if self.push is not None:
             # What is under way is in the outbox still, and done again.
-            await self.push.stop()
-        await self.keys.stop()
+            await let_go("pushes", self.push.stop())
+        await let_go("published keys", self.keys.stop())
         hush()
-        await self.media.stop()
+        await let_go("uploads", self.media.stop())
         self.delivery.put_gathered()
         while not self._is_at_rest():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.001)

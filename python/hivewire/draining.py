@@ -6,10 +6,16 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from hivewire.delivery import Delivery
     from hivewire.gateway import Gateway
     from hivewire.hooks.bridge import Bridge
+
+log = structlog.get_logger(__name__)
 
 DISK_SECONDS: Final = 2.0
 """How long what is being written is waited for, when everybody has been sent off."""
@@ -51,3 +57,11 @@ async def tell_the_rest(bridge: Bridge, until: float) -> None:
     while not bridge.is_idle and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells
         await asyncio.sleep(STEP_SECONDS)
     await bridge.finish()
+
+
+async def let_go(part: str, ending: Awaitable[None]) -> None:
+    """Let a part end that keeps no promise. If it fails to, that is told, and all others go on."""
+    try:
+        await ending
+    except Exception:
+        log.exception("a part of the node did not end in order", part=part)

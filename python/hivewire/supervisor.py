@@ -13,7 +13,7 @@ import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import structlog
 import uvloop
@@ -191,7 +191,14 @@ class Supervisor:
                 if application is not None:
                     application.sender = later
 
-        left = await old.hand_over(hush)
+        try:
+            left = await old.hand_over(hush)
+        except Exception as error:
+            if not old.suspended_at:
+                raise _refused(_reason(error), error) from error
+            # It waits for another, and nothing is there that another could be made of.
+            log.exception("the node failed while it handed over: the process ends")
+            _end()
         failure: Exception | None = None
         try:
             self.node = prepared.node(prepared.settings, prepared.application, left)
@@ -201,9 +208,9 @@ class Supervisor:
         try:
             await self.node.take_over(left)
         except Exception:
-            # Neither is whole: the disk has all that was answered, a new process reads it.
+            # Neither is whole.
             log.exception("the new node failed while it took over: the process ends")
-            os._exit(FATAL_STATUS)
+            _end()
         if self.node.bridge is not None:
             later.become(self.node.bridge.sender)
         if failure is not None:
@@ -215,6 +222,11 @@ async def _retire(old: Node, new: Node) -> None:
     if old.bridge is not None:
         await old.bridge.retire(None if new.bridge is None else new.bridge.sender)
     await old.ended()
+
+
+def _end() -> NoReturn:
+    """End as if killed: the disk has all that was answered, and a new process reads it."""
+    os._exit(FATAL_STATUS)
 
 
 def _refused(text: str, error: BaseException | None = None) -> NotReloaded:

@@ -7,11 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from hivewire.app import Node
 from hivewire.config import load
 from hivewire.core.entries import CursorEntry
-from hivewire.draining import finish_taken, take_to_the_disk
+from hivewire.draining import finish_taken, let_go, take_to_the_disk
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -73,3 +74,13 @@ def test_what_is_being_written_comes_to_its_end(tmp_path: Path) -> None:
         assert node.journal.is_idle
 
     story(tmp_path, tell)
+
+
+def test_what_keeps_no_promise_may_fail_to_end() -> None:
+    async def fails() -> None:
+        raise OSError("no")
+
+    with structlog.testing.capture_logs() as logs:
+        asyncio.run(let_go("pushes", fails()))
+    (line,) = logs
+    assert (line["log_level"], line["part"]) == ("error", "pushes")

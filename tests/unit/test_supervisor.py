@@ -11,13 +11,17 @@ import pytest
 import structlog
 
 from hivewire import supervisor
+from hivewire.api import Api
 from hivewire.app import FATAL_STATUS, Node
+from hivewire.auth.fetcher import PublishedKeys
 from hivewire.control import NAME
+from hivewire.gateway import Gateway
 from hivewire.launch import Launch
 from hivewire.supervisor import NotReloaded, Supervisor
 from tests.unit.test_app import settings
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
     from hivewire.handover import Handover
@@ -85,28 +89,103 @@ async def test_a_node_that_cannot_be_made_is_one_of_the_old_kind(
     assert await held.drain() == 0
 
 
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """With which status the process has ended; that raises EOFError."""
+    found: list[int] = []
+
+    def end(status: int) -> None:
+        found.append(status)
+        raise EOFError
+
+    monkeypatch.setattr(os, "_exit", end)
+    return found
+
+
 async def test_I1_a_node_that_fails_while_it_takes_over_ends_the_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: list[int]
 ) -> None:
     held = supervised(tmp_path)
     await held.start()
-    ended: list[int] = []
 
     async def fails(_self: Node, left: Handover) -> None:
         left.listener.close()
         raise OSError("no")
 
-    def end(status: int) -> None:
-        ended.append(status)
-        raise EOFError
-
     monkeypatch.setattr(Node, "take_over", fails)
-    monkeypatch.setattr(os, "_exit", end)
     with pytest.raises(EOFError):
         await held.reload()
     assert ended == [FATAL_STATUS]
     await held._control.stop()
     await held.node.stop()
+
+
+async def test_I1_a_node_that_fails_while_it_hands_over_ends_the_process(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ended: list[int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Else it would go on for ever and serve nobody."""
+    held = supervised(tmp_path)
+    await held.start()
+    listeners: list[socket.socket] = []
+    share = Api.share
+
+    def shared(self: Api) -> socket.socket:
+        listeners.append(share(self))
+        return listeners[0]
+
+    def fails(_self: Gateway) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(Api, "share", shared)
+    monkeypatch.setattr(Gateway, "hand_over", fails)
+    with pytest.raises(EOFError):
+        await held.reload()
+    assert ended == [FATAL_STATUS]
+    assert "the node failed while it handed over" in capsys.readouterr().err
+    listeners[0].close()
+    await held._control.stop()
+    await held.node.stop()
+
+
+async def test_a_part_that_does_not_end_in_order_stops_no_reload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = supervised(tmp_path)
+    edge, _ = await held.start()
+
+    async def fails(_self: PublishedKeys) -> None:
+        raise OSError("no")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PublishedKeys, "stop", fails)
+        assert (await held.reload()).startswith("reloaded in ")
+    assert '"part": "published keys"' in capsys.readouterr().err
+    host, _, port = edge.rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.close()
+    assert await held.drain() == 0
+
+
+async def test_a_listener_that_cannot_be_shared_leaves_the_node_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: list[int]
+) -> None:
+    held = supervised(tmp_path)
+    await held.start()
+    node = held.node
+
+    def fails(_self: Api) -> None:
+        raise OSError("too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Api, "share", fails)
+        with pytest.raises(NotReloaded, match="too many open"):
+            await held.reload()
+    assert (held.node, ended) == (node, [])
+    assert (await held.reload()).startswith("reloaded in ")
+    assert await held.drain() == 0
 
 
 def test_memory_settles_after_the_start() -> None:

@@ -47,7 +47,7 @@ class Trail:
 
     def hand_over(self) -> list[tuple[int | None, str, int, str, str, str]]:
         """All that is remembered, as plain values."""
-        return [tuple(note) for note in self._notes]
+        return [note[:] for note in self._notes]
 
     def take_over(self, rows: Iterable[tuple[int | None, str, int, str, str, str]]) -> None:
         """Remember what another one did, before there is anything else to remember."""
