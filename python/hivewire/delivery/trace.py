@@ -74,9 +74,9 @@ Row = tuple[
     list[tuple[str, str, int, int, bool]],
     tuple[int, int],
 ]
-"""A record as another `Trace` gets it: weight, times, messages, marks (user, conv, delivered, read),
-cursors (user, device, cursor, since, whether the device said where it is), number and `submitted_ns`.
-"""
+"""A record as another `Trace` gets it: weight, times, messages, marks (user, conv, delivered,
+read), cursors (user, device, cursor, since, whether the device said where it is), number and
+`submitted_ns`."""
 
 
 class Followed(NamedTuple):

@@ -258,7 +258,7 @@ class Bridge:
                 else:
                     for part in entry.parts:
                         self._happened(part.body, part.members)
-            except Exception as error:  # noqa: BLE001, PERF203 - a notice is worth less than the node
+            except Exception as error:  # noqa: BLE001 - a notice is worth less than the node
                 self._notices.tell("on_event", "an event could not be told", error, (entry,))
 
     def _happened(self, body: object, members: Iterable[tuple[str, int]]) -> None:
