@@ -23,10 +23,16 @@ WHEEL_TARGETS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu
 SOAK_MINUTES ?= 60
 CONNECTIONS ?= 1000000
 GROWTH_MOST ?= 100000
-# Further words for benches/million.py, benches/peers and benches/storm.py; `--help` lists them.
+# Where load, million, storm and growth write what they found.
+REPORTS ?= reports
+# Further words for benches/million.py, peers, storm.py and growth.py, tests/chaos/day.py and soak.py;
+# `--help` lists them.
 MILLION ?=
 PEERS ?=
 STORM ?=
+GROWTH ?=
+DAY ?=
+SOAK ?=
 
 .PHONY: help setup serve test deny check-rust check-fuzz check-python fmt fmt-check lint types stubs \
 	layers unit browser screens bench conformance load million storm growth bench-peers soak day hostile fuzz sdk js-types \
@@ -123,20 +129,21 @@ load: SHAPE = ramp
 load: setup ## Bring CONNECTIONS=50000 up on a node of its own, chat, cut, drain; verdict in reports/load.*
 	@$(BIN)/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("locust"))' || $(BIN)/python -m pip install locust
 	$(BIN)/locust -f loadtest/scenarios/$(SCENARIO).py,loadtest/shapes/$(SHAPE).py --headless --only-summary \
-		--connections $(CONNECTIONS) --hold $(HOLD) --html reports/load.html --report reports/load $(LOAD_FLAGS)
+		--connections $(CONNECTIONS) --hold $(HOLD) --html $(REPORTS)/load.html --report $(REPORTS)/load $(LOAD_FLAGS)
 
 million: setup ## Hold CONNECTIONS (a million) on one node, let some chat, send all away; reports/crowd-N.md.
 	cargo build --release --locked -p hivewire-swarm
-	$(BIN)/python benches/million.py --connections $(CONNECTIONS) $(MILLION)
+	$(BIN)/python benches/million.py --connections $(CONNECTIONS) --reports $(REPORTS) $(MILLION)
 
-storm: setup ## Cut 50,000 clients off at once and judge how they come back; writes reports/storm.md.
+storm: CONNECTIONS = 50000
+storm: setup ## Cut CONNECTIONS=50000 clients off at once, judge how they come back; reports/storm.md.
 	cargo build --release --locked -p hivewire-swarm
-	$(BIN)/python benches/storm.py $(STORM)
+	$(BIN)/python benches/storm.py --connections $(CONNECTIONS) --reports $(REPORTS) $(STORM)
 
 growth: setup ## Measure nodes up to GROWTH_MOST connections and groups by size; plots in reports/.
 	cargo build --release --locked -p hivewire-swarm
 	$(BIN)/python -m pip install --group plots
-	$(BIN)/python benches/growth.py --most $(GROWTH_MOST)
+	$(BIN)/python benches/growth.py --most $(GROWTH_MOST) --reports $(REPORTS) $(GROWTH)
 
 bench-peers: setup ## Measure other servers beside hivewire on the same work; docs/peers.md with its plots.
 	cargo build --release --locked -p hivewire-floor -p hivewire-swarm
@@ -144,10 +151,10 @@ bench-peers: setup ## Measure other servers beside hivewire on the same work; do
 	cd benches && ../$(BIN)/python -m peers $(PEERS)
 
 soak: setup ## Kill the node and cut its power for SOAK_MINUTES; prints what was lost, doubled, moved.
-	$(BIN)/python -m tests.chaos.soak --minutes $(SOAK_MINUTES)
+	$(BIN)/python -m tests.chaos.soak --minutes $(SOAK_MINUTES) $(SOAK)
 
 day: setup ## Play a day of a small company in two minutes and print the checker's verdict.
-	$(BIN)/python -m tests.chaos.day
+	$(BIN)/python -m tests.chaos.day $(DAY)
 
 hostile: setup ## Attack a node in each way and print what everybody else notices (needs an idle machine).
 	$(BIN)/python -m tests.hostile.run

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import growth_plots
@@ -21,8 +22,6 @@ from crowd import GIB, Plan, stand
 from figure import ONE_SHARD, Timing, fresh
 from processes import BenchError, Tools
 
-REPORTS: Final = machine.ROOT / "reports"
-RESULT: Final = REPORTS / "growth.json"
 SIZES: Final = (1_000, 3_000, 10_000, 30_000, 100_000, 200_000, 300_000, 500_000, 1_000_000)
 GROUPS: Final = (2, 5, 10, 20, 50, 100, 200, 500)
 CHANNELS: Final = (500, 1_000, 2_000, 5_000, 10_000)
@@ -38,6 +37,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--heartbeat", type=float, default=25, help="seconds of silence to a ping")
     parser.add_argument("--seconds", type=float, default=30, help="seconds of each measured window")
     parser.add_argument("--spare", type=float, default=1, help="GiB that must stay available")
+    parser.add_argument("--members", type=int, default=10_000, help="of the largest group")
+    parser.add_argument("--reports", type=Path, default=machine.REPORTS, help="where it is told")
     parser.add_argument("--no-groups", action="store_true", help="only connections")
     parser.add_argument("--no-crowds", action="store_true", help="only groups and channels")
     parser.add_argument("--plots-only", action="store_true", help="measure nothing")
@@ -102,9 +103,9 @@ def measure(
         attempt(done["crowds"], size, lambda size=size: measure_crowd(tools, options, size))
     if options.no_groups:
         return
-    for size in GROUPS:
+    for size in (size for size in GROUPS if size <= options.members):
         attempt(done["groups"], size, lambda size=size: measure_group(tools, size, timing))
-    for size in CHANNELS:
+    for size in (size for size in CHANNELS if size <= options.members):
         attempt(done["channels"], size, lambda size=size: measure_channel(tools, size, timing))
 
 
@@ -120,8 +121,10 @@ def attempt(done: dict[str, dict[str, Any]], size: int, take: Any) -> None:  # n
 def main() -> int:
     """Measure, keep, draw."""
     options = arguments()
-    REPORTS.mkdir(exist_ok=True)
-    told: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    reports: Path = options.reports
+    reports.mkdir(parents=True, exist_ok=True)
+    result = reports / "growth.json"
+    told: dict[str, Any] = json.loads(result.read_text()) if result.exists() else {}
     done = {kind: dict(told.get(kind, {})) for kind in ("crowds", "groups", "channels")}
     if not options.plots_only:
         try:
@@ -134,9 +137,9 @@ def main() -> int:
         about = machine.describe()
         tools.server_cores = tools.client_cores = every
         measure(options, tools, done)
-        RESULT.write_text(json.dumps({"machine": about, **done}, indent=1))
+        result.write_text(json.dumps({"machine": about, **done}, indent=1))
         shutil.rmtree(tools.work, ignore_errors=True)
-    for path in growth_plots.draw(done, REPORTS):
+    for path in growth_plots.draw(done, reports):
         print(path)
     wrong = faults(done)
     print("\n".join(wrong) or "nothing lost, twice or out of order")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+REPORTS: Final = ROOT / "reports"
 
 # 50,000 connections need a wide port range, and bursts of connects a deep accept queue.
 SYSCTLS: Final = {

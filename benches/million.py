@@ -22,7 +22,6 @@ from processes import BenchError, Tools
 if TYPE_CHECKING:
     from crowd import Stand
 
-REPORTS: Final = machine.ROOT / "reports"
 MIB: Final = 1 << 20
 
 
@@ -36,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60, help="seconds of the measured window")
     parser.add_argument("--ramp-timeout", type=int, default=900, help="seconds for all to connect")
     parser.add_argument("--spare", type=float, default=1, help="GiB that must stay available")
-    parser.add_argument("--output", type=Path, help="the report, without suffix")
+    parser.add_argument("--reports", type=Path, default=machine.REPORTS, help="where it is told")
     return parser.parse_args()
 
 
@@ -149,7 +148,7 @@ def main() -> int:
     except BenchError as error:
         print(f"not done: {error}", file=sys.stderr)
         return 2
-    output: Path = options.output or REPORTS / f"crowd-{options.connections}"
+    output: Path = options.reports / f"crowd-{options.connections}"
     output.parent.mkdir(parents=True, exist_ok=True)
     text = page(seen, about)
     output.with_suffix(".md").write_text(text)

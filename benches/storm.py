@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import machine
@@ -23,17 +24,10 @@ from hivewire.config.admission import Admission
 from processes import BenchError, Tools, await_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from processes import Server
 
-REPORTS: Final = machine.ROOT / "reports"
 MIB: Final = 1 << 20
 RAMP_SECONDS: Final = 300.0
-# The others are there before the cut: so long for them to come in, so long to see what is normal.
-SETTLE_SECONDS: Final = 8.0
-BEFORE_SECONDS: Final = 20.0
-AFTER_SECONDS: Final = 10.0
 FEWEST_SAMPLES: Final = 200
 SAMPLE_SECONDS: Final = 0.1
 
@@ -49,6 +43,11 @@ class Plan:
     memory_times: float
     p99_times: float
     settings: dict[str, str]
+    settle: float = 8.0
+    """The others are there before the cut: seconds for them to come in …"""
+    before: float = 20.0
+    """… and to see what is normal."""
+    after: float = 10.0
 
     @property
     def within(self) -> int:
@@ -88,7 +87,7 @@ def run(tools: Tools, plan: Plan) -> Seen:
         "ADMISSION__CONNECTS_PER_SECOND": str(Admission().connects_per_second),
     }
     with tools.serve_node(fresh(tools.work / "data"), **(settings | plan.settings)) as server:
-        warm = SETTLE_SECONDS + BEFORE_SECONDS
+        warm = plan.settle + plan.before
         words = ["storm", "-n", str(plan.connections), "--first", str(plan.others)]
         words += ["--warm", str(warm), "--back-within", str(plan.within)]
         with tools.swarm_holding(server, *words, nice=10) as storm:
@@ -96,7 +95,7 @@ def run(tools: Tools, plan: Plan) -> Seen:
             chat = ["calm", "-n", str(plan.others), "--per-second", str(plan.per_second)]
             # The newcomers before them have left little of the burst.
             chat += ["--rate", "1000", "--warm", "0", "--trace", str(trace)]
-            chat += ["--seconds", str(warm + plan.back_seconds + AFTER_SECONDS)]
+            chat += ["--seconds", str(warm + plan.back_seconds + plan.after)]
             with tools.swarm_holding(server, *chat) as others:
                 await_line(storm.stdout, "cut", RAMP_SECONDS)
                 cut_ms = time.time() * 1000
@@ -113,7 +112,7 @@ def run(tools: Tools, plan: Plan) -> Seen:
         others=others_result,
         memory_before=before,
         memory_peak=max(peak, before),
-        before_ms=spread(sends, cut_ms - BEFORE_SECONDS * 1000, cut_ms),
+        before_ms=spread(sends, cut_ms - plan.before * 1000, cut_ms),
         during_ms=spread(sends, cut_ms, max(end_ms, cut_ms + 1000)),
         by_second=seconds(sends, cut_ms, end_ms),
     )
@@ -248,6 +247,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--others", type=int, default=2_000, help="who chats on meanwhile")
     parser.add_argument("--per-second", type=float, default=500, help="their messages, in all")
     parser.add_argument("--back", type=float, default=30, help="seconds until the last is back")
+    parser.add_argument("--settle", type=float, default=8, help="seconds for the others to come")
+    parser.add_argument("--before", type=float, default=20, help="seconds to compare with")
+    parser.add_argument("--after", type=float, default=10, help="seconds that they chat on")
+    parser.add_argument("--reports", type=Path, default=machine.REPORTS, help="where it is told")
     parser.add_argument("--memory", type=float, default=1.3, help="times the node's memory before")
     parser.add_argument("--p99", type=float, default=2, help="times the others' p99 before")
     parser.add_argument(
@@ -271,6 +274,9 @@ def main() -> int:
         memory_times=options.memory,
         p99_times=options.p99,
         settings=dict(word.split("=", 1) for word in options.set),
+        settle=options.settle,
+        before=options.before,
+        after=options.after,
     )
     try:
         tools = Tools.find(machine.ROOT / "benches" / "results" / "storm", floor=False)
@@ -281,12 +287,13 @@ def main() -> int:
     except BenchError as error:
         print(f"not done: {error}", file=sys.stderr)
         return 2
-    REPORTS.mkdir(exist_ok=True)
+    reports: Path = options.reports
+    reports.mkdir(parents=True, exist_ok=True)
     text = page(plan, seen, about)
-    (REPORTS / "storm.md").write_text(text)
+    (reports / "storm.md").write_text(text)
     told = {"machine": about, "judged": seen.times(), "wrong": verdict(plan, seen)}
     told |= {"storm": seen.storm, "others": seen.others, "by_second": seen.by_second}
-    (REPORTS / "storm.json").write_text(json.dumps(told, indent=1))
+    (reports / "storm.json").write_text(json.dumps(told, indent=1))
     shutil.rmtree(tools.work, ignore_errors=True)
     print(text)
     return int(bool(verdict(plan, seen)))

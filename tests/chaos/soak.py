@@ -119,13 +119,13 @@ def verify_data(data: Path) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def soak(minutes: float, seed: int, scratch: Path) -> bool:
+def soak(minutes: float, seed: int, scratch: Path, crashes: int = CRASHES_A_RUN) -> bool:
     """Run after run until the time is over or a promise is broken; whether all were kept."""
     figures, started = Figures(), time.monotonic()
     while time.monotonic() - started < minutes * 60:
         data = Path(tempfile.mkdtemp(prefix="soak-", dir=scratch))
         try:
-            history = asyncio.run(run(seed, data))
+            history = asyncio.run(run(seed, data, crashes))
         except BaseException:
             tell(f"seed {seed} failed, kept in {data}")
             raise
@@ -156,8 +156,10 @@ def main() -> int:
     parser.add_argument(
         "--scratch", type=Path, help="where the data lies (default: /tmp or TMPDIR)"
     )
+    parser.add_argument("--crashes", type=int, default=CRASHES_A_RUN, help="of each run")
     options = parser.parse_args()
-    return 0 if soak(options.minutes, options.seed, options.scratch) else 1
+    kept = soak(options.minutes, options.seed, options.scratch, options.crashes)
+    return 0 if kept else 1
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivewire.client import Client, CommandFailed
+from tests.docs.commands import lines
 from tests.docs.pages import ROOT, block
 from tests.docs.reader import edge_url
 from tests.tokens import token
@@ -33,20 +34,23 @@ async def lunch(event: hivewire.Event) -> None:
 def run_application(
     start_node: Callable[..., Node], tmp_path: Path
 ) -> Callable[[Block, str], Node]:
-    """Write a block into the file that its first line names, and start a node with its `app`."""
+    """Write a block into the file that its first line names, and start a node with it, as another
+    block says."""
 
-    def run(application: Block, more: str = "") -> Node:
+    def run(application: Block, start: Block, more: str = "") -> Node:
         assert application.file is not None
         (tmp_path / application.file).write_text(application.text + more)
         path = f"{tmp_path}:{ROOT / 'python'}"
         module = application.file.removesuffix(".py")
-        return start_node(env={"PYTHONPATH": path}, flags=[f"{module}:app"])
+        ((*_, name),) = (line for line in lines(start) if module in line[-1])
+        return start_node(env={"PYTHONPATH": path}, flags=[name])
 
     return run
 
 
 async def test_the_readmes_bot_answers(run_application: Callable[..., Node]) -> None:
-    node = run_application(block("README.md", "# echo.py"))
+    start = block("README.md", "serve --dev echo:app")
+    node = run_application(block("README.md", "# echo.py"), start)
     async with Client(edge_url(node), token("ann"), device="laptop") as ann:
         await ann.send("user:bot", text="hello")
         assert [(await anext(ann)).text for _ in range(2)] == ["hello", "you said: hello"]
@@ -55,7 +59,7 @@ async def test_the_readmes_bot_answers(run_application: Callable[..., Node]) -> 
 async def test_the_shop_refuses_greets_and_sends(run_application: Callable[..., Node]) -> None:
     shop, lunch = block("docs/hooks.md", "# shop.py"), block("docs/hooks.md", 'key="lunch-')
     more = LUNCH.format(block=textwrap.indent(lunch.text, " " * 8))
-    node = run_application(shop, more)
+    node = run_application(shop, block("docs/hooks.md", "serve --dev shop:app"), more)
     url = edge_url(node)
     async with (
         Client(url, token("ann"), device="laptop", from_start=True) as ann,

@@ -1,43 +1,67 @@
-"""Each block of each page is run by a test, or says in the page why not; what it names is there."""
+"""Each block of each page is run by a test; what it names is there."""
 
 from __future__ import annotations
 
 import json
 import re
-import shlex
 import subprocess
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from itertools import dropwhile
+from typing import Any
 
 import pytest
 import typer.main
 
 from hivewire.cli import cli
+from tests.docs.commands import lines, run
 from tests.docs.pages import ROOT, Block, blocks, pages
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+ASSIGNMENT = re.compile(r"\w+=")
 DRAWN = {"", "mermaid", "text"}
 """Languages of pictures and of output: nothing to run."""
 RUN_BY = {
-    "README.md sh": ("tests/docs/test_tutorial.py", 2),
-    "README.md python": ("tests/docs/test_python.py", 2),
-    "docs/client.md python": ("tests/docs/test_python.py", 5),
-    "docs/e2ee.md json": ("tests/docs/test_security.py", 1),
-    "docs/hooks.md python": ("tests/docs/test_applications.py", 2),
-    "docs/http.md sh": ("tests/e2e/http/test_docs.py", 2),
-    "docs/load.md python": ("tests/docs/test_python.py", 2),
-    "docs/operations.md sh": ("tests/docs/test_operations.py", 3),
-    "docs/operations.md toml": ("tests/docs/test_operations.py", 1),
-    "docs/security.md toml": ("tests/docs/test_security.py", 1),
-    "docs/sdk-js.md js": ("tests/docs/test_javascript.py", 4),
-    "docs/tutorial.md sh": ("tests/docs/test_tutorial.py", 11),
-    "docs/tutorial.md python": ("tests/docs/test_tutorial.py", 3),
-    "docs/tutorial.md toml": ("tests/docs/test_tutorial.py", 1),
+    "README.md sh": {"tests/docs/test_tutorial.py": 2, "tests/docs/test_commands.py": 2},
+    "docs/admin.md sh": {"tests/docs/test_beside_a_node.py": 1},
+    "README.md python": {"tests/docs/test_python.py": 2},
+    "docs/client.md python": {"tests/docs/test_python.py": 5},
+    "docs/demo.md sh": {"tests/docs/test_beside_a_node.py": 1},
+    "docs/edge.md toml": {"tests/docs/test_settings.py": 1},
+    "docs/e2ee.md json": {"tests/docs/test_security.py": 1},
+    "docs/hooks.md sh": {"tests/docs/test_applications.py": 1},
+    "docs/hooks.md python": {"tests/docs/test_applications.py": 2},
+    "docs/http.md sh": {"tests/e2e/http/test_docs.py": 3},
+    "docs/load.md sh": {"tests/docs/test_commands.py": 3},
+    "docs/media.md sh": {"tests/docs/test_beside_a_node.py": 1},
+    "docs/media.md toml": {"tests/docs/test_settings.py": 1},
+    "docs/load.md python": {"tests/docs/test_python.py": 2},
+    "docs/operations.md sh": {
+        "tests/docs/test_operations.py": 3,
+        "tests/docs/test_beside_a_node.py": 1,
+        "tests/docs/test_pages.py": 1,
+    },
+    "docs/operations.md toml": {"tests/docs/test_operations.py": 1},
+    "docs/push.md js": {"tests/e2e/test_push_browser.py": 1},
+    "docs/push.md sh": {"tests/docs/test_beside_a_node.py": 1},
+    "docs/push.md toml": {"tests/docs/test_settings.py": 2},
+    "docs/reliability.md sh": {"tests/docs/test_commands.py": 1},
+    "docs/scale.md sh": {"tests/docs/test_commands.py": 1},
+    "docs/security.md toml": {"tests/docs/test_security.py": 1},
+    "docs/sdk-js.md js": {"tests/docs/test_javascript.py": 4},
+    "docs/sdk-js.md ts": {"tests/sdk/test_package.py": 1},
+    "docs/simulation.md sh": {"tests/docs/test_commands.py": 1},
+    "docs/tutorial.md sh": {"tests/docs/test_tutorial.py": 11},
+    "docs/tutorial.md python": {"tests/docs/test_tutorial.py": 3},
+    "docs/tutorial.md toml": {"tests/docs/test_tutorial.py": 1},
 }
-"""Which test runs the blocks of a page and language, and how many they are: one more is one that
+"""Which tests run the blocks of a page and language, and how many they are: one more is one that
 nobody runs yet."""
+LEFT_OUT = {
+    "make test",
+    "make wheels",
+    "python -m pytest tests/sim",
+    "python -m pytest tests/chaos",
+}
+"""The commands that no test runs, each with its reason in the page: one more is a decision."""
 ALL = [block for page in pages() for block in blocks(page) if block.language not in DRAWN]
 
 
@@ -45,17 +69,36 @@ def named(block: Block) -> str:
     return block.name
 
 
-def test_every_block_is_run_or_says_why_not() -> None:
-    """Run a new block in a test and count it in RUN_BY, or say `<!-- not run: reason -->`."""
-    found = Counter(f"{b.page} {b.language}" for b in ALL if b.reason is None)
-    assert dict(found) == {name: count for name, (_, count) in RUN_BY.items()}
+def test_every_block_is_run() -> None:
+    """Run a new block in a test, and count it in RUN_BY."""
+    found = Counter(f"{b.page} {b.language}" for b in ALL)
+    assert dict(found) == {name: sum(counts.values()) for name, counts in RUN_BY.items()}
 
 
-@pytest.mark.parametrize("name", RUN_BY)
-def test_the_test_of_a_page_reads_that_page(name: str) -> None:
+@pytest.mark.parametrize(("name", "test"), [(n, test) for n in RUN_BY for test in RUN_BY[n]])
+def test_the_test_of_a_page_reads_that_page(name: str, test: str) -> None:
     page = name.partition(" ")[0]
-    text = (ROOT / RUN_BY[name][0]).read_text()
+    text = (ROOT / test).read_text()
     assert page in text or f'"{page.removeprefix("docs/")}"' in text
+
+
+def test_every_comment_about_what_is_not_run_is_understood() -> None:
+    written = sum((ROOT / page).read_text().count("<!-- not run") for page in pages())
+    assert {block.left_out for block in ALL if block.left_out} == LEFT_OUT
+    assert written == len(LEFT_OUT)
+
+
+@pytest.mark.parametrize("block", [b for b in ALL if b.left_out], ids=named)
+def test_what_is_not_run_could_be(block: Block) -> None:
+    """`make` knows what it would do, and CI runs the tests that pytest is told to."""
+    assert block.left_out is not None
+    words = block.left_out.split()
+    assert words in lines(block)
+    if words[0] == "make":
+        assert run([*words, "--dry-run"])
+    else:
+        assert words[:-1] == ["python", "-m", "pytest"]
+        assert list((ROOT / words[-1]).glob("test_*.py"))
 
 
 def test_every_fence_is_understood() -> None:
@@ -63,6 +106,17 @@ def test_every_fence_is_understood() -> None:
     for page in pages():
         fences = re.findall(r"^\s*(?:```|~~~)", (ROOT / page).read_text(), re.MULTILINE)
         assert len(fences) == 2 * len(blocks(page)), page
+
+
+COMMAND = re.compile(
+    r"\n\n    (?:\[\w+\]\n|(?:export|hivewire|make|locust|curl|pip|python|\w+=\S+ hivewire) )"
+)
+
+
+def test_no_command_hides_in_an_indented_block() -> None:
+    """Settings and commands stand in fences, where they are found and run."""
+    hidden = {page for page in pages() if COMMAND.search((ROOT / page).read_text())}
+    assert hidden == {"docs/limits.md"}, "which shows the form of all settings"
 
 
 def test_json_parses() -> None:
@@ -88,12 +142,15 @@ def test_the_shell_takes_it(block: Block) -> None:
 @pytest.mark.parametrize("block", SHELL, ids=named)
 def test_its_commands_are_there(block: Block) -> None:
     """Targets of the Makefile, commands and options of `hivewire`, files of the repository."""
-    for words in commands(block.text):
+    for line in lines(block):
+        words = list(dropwhile(ASSIGNMENT.match, line))
+        if not words:
+            continue
         program = words[0].rpartition("/")[2]
         if program == "make":
             assert words[1] in targets(), " ".join(words)
         elif program == "hivewire":
-            command = hivewire(words[1])
+            command = hivewire(words[1:])
             missing = {w for w in words[2:] if w.startswith("--")} - options(command)
             assert not missing, f"hivewire {words[1]} has no {missing}"
         elif words[1:3] == ["-m", "pytest"]:
@@ -102,24 +159,17 @@ def test_its_commands_are_there(block: Block) -> None:
             assert (ROOT / words[2].replace(".", "/")).with_suffix(".py").exists(), words
 
 
-def commands(text: str) -> Iterator[list[str]]:
-    """The simple commands of a script as words, without assignments in front and comments."""
-    for line in text.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
-        while words and re.match(r"\w+=", words[0]):
-            del words[0]
-        if words:
-            yield words
-
-
 def targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-def hivewire(name: str) -> Any:
-    group: Any = typer.main.get_command(cli)
-    assert name in group.commands, f"there is no `hivewire {name}`"
-    return group.commands[name]
+def hivewire(words: list[str]) -> Any:
+    command: Any = typer.main.get_command(cli)
+    while hasattr(command, "commands"):
+        name, *words = words
+        assert name in command.commands, f"there is no `hivewire … {name}`"
+        command = command.commands[name]
+    return command
 
 
 def options(command: Any) -> set[str]:

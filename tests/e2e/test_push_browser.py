@@ -1,8 +1,10 @@
-"""Web Push up to the notification: a real service worker in Chromium is handed what a node sent.
+"""Web Push up to the notification: a page registers by the code of docs/push.md, and a real
+service worker in Chromium is handed what a node sent.
 
-No push service can be asked for a subscription here, so the last leg is DevTools': what the node
-has sent to the local service is opened with the subscription's keys, as a browser does, and
-delivered by `ServiceWorker.deliverPushMessage`.
+No push service can be asked here. Chromium looks at the options of `subscribe` and then has nobody
+to ask; the subscription is the test's. The last leg is DevTools': what the node has sent to the
+local service is opened with the subscription's keys, as a browser does, and delivered by
+`ServiceWorker.deliverPushMessage`.
 """
 
 from __future__ import annotations
@@ -17,10 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.docs.pages import block
+from tests.docs.reader import edge_url
 from tests.e2e.receiver import Browser as Subscriber
 from tests.e2e.receiver import Receiver
 from tests.e2e.stranger import Stranger
-from tests.e2e.test_push import pushing, register, say
+from tests.e2e.test_push import pushing, say
+from tests.sdk.test_browser import WEB
+from tests.tokens import token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,8 +36,26 @@ if TYPE_CHECKING:
     from tests.node import Node
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "push"
+TAKEN = ("AbortError", "NotAllowedError")
+"""There is no push service, or a window without a profile may not ask it."""
 SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(
     (shown) => ({title: shown.title, body: shown.body, tag: shown.tag}))"""
+
+
+OPEN = """async ([url, token, endpoint, p256dh, auth]) => {
+    const { Client } = await import("/hivewire.js");
+    window.client = new Client(url, { token, device: "web" });
+    await client.open();
+    const subscribe = PushManager.prototype.subscribe;
+    window.said = [];
+    PushManager.prototype.subscribe = async function (options) {
+        const wrong = { ...options, applicationServerKey: "AAAA" };
+        for (const one of [wrong, options])
+            said.push(await subscribe.call(this, one).then(() => "subscribed", (e) => e.name));
+        return { toJSON: () => ({ endpoint, keys: { p256dh, auth } }) };
+    };
+}"""
+"""What is around the code of the page: a client that is open, and somebody who subscribes."""
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -44,7 +68,8 @@ def pages(tmp_path: Path) -> Iterator[str]:
     site = tmp_path / "site"
     site.mkdir()
     (site / "index.html").write_text("<!doctype html><title>push</title>")
-    (site / "worker.js").write_text((EXAMPLE / "worker.js").read_text())
+    for source in (EXAMPLE / "worker.js", WEB / "hivewire.js"):
+        (site / source.name).write_text(source.read_text())
     handler = functools.partial(Quiet, directory=str(site))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
@@ -63,7 +88,7 @@ async def shows(page: Page, *notifications: dict[str, str]) -> None:
 
 
 async def registered_worker(page: Page, devtools: CDPSession) -> str:
-    """Register the worker; DevTools' name of the registration."""
+    """Run the code of the page, which registers the worker; DevTools' name of the registration."""
     found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def note(event: dict[str, Any]) -> None:
@@ -73,8 +98,8 @@ async def registered_worker(page: Page, devtools: CDPSession) -> str:
 
     devtools.on("ServiceWorker.workerRegistrationUpdated", note)
     await devtools.send("ServiceWorker.enable")
-    script = "async () => { await navigator.serviceWorker.register('/worker.js');"
-    await page.evaluate(f"{script} await navigator.serviceWorker.ready; }}")
+    code = block("docs/push.md", "pushManager.subscribe").text
+    await page.evaluate(f"async () => {{ {code} await client.close(); }}")
     return await asyncio.wait_for(found, 20)
 
 
@@ -82,15 +107,20 @@ async def test_a_service_worker_shows_a_message_and_takes_it_back(
     start_node: Callable[..., Node], browser: Browser, name: Callable[[str], str], pages: str
 ) -> None:
     async with Receiver() as service:
-        node = start_node(env=pushing(service))
+        node = start_node(env=pushing(service) | {"HIVEWIRE_EDGE__ORIGINS": pages})
         bob, subscribed = name("bob"), Subscriber()
-        await register(node, bob, "web", **subscribed.subscription(f"{service.url}/push/abc"))
+        _, *subscription = subscribed.subscription(f"{service.url}/push/abc").values()
         context = await browser.new_context()
         await context.grant_permissions(["notifications"], origin=pages)
         page = await context.new_page()
         await page.goto(pages)
+        await page.evaluate(OPEN, [edge_url(node), token(bob), *subscription])
         devtools = await context.new_cdp_session(page)
         worker = await registered_worker(page, devtools)
+        # Chromium refuses what is no key, and takes the node's.
+        refused, taken = await page.evaluate("said")
+        assert refused == "InvalidAccessError"
+        assert taken in TAKEN
 
         async def deliver(number: int) -> None:
             call = (await service.until(number))[number - 1]

@@ -115,12 +115,3 @@ def test_p6_a_planted_bug_fails_the_run(
     assert run.status == 1, run.output
     assert caught_as in run.broken()
     assert run.report["examples"]
-
-
-def test_p6_the_scenario_of_the_documents_runs_as_it_stands(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "load.md").read_text()
-    scenario = tmp_path / "mine.py"
-    scenario.write_text(page.partition("```python\n")[2].partition("```")[0])
-    run = locust(tmp_path, str(scenario), "-u", "2", "-r", "2", "-t", "3s", "--fleet-size", "20")
-    assert run.status == 0, run.output
-    assert run.found("connected in the end") == "40"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hivewire.client import Adaptive
+from tests.docs.pages import block
 from tests.sdk.application import HERE, ROOT, install_packages, node_command, npm_command
 
 if TYPE_CHECKING:
@@ -31,12 +32,36 @@ def tsc(*arguments: str | Path, cwd: Path = HERE) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def strictly(program: str, directory: Path) -> None:
+    """Check a program of an application."""
+    tsc("--strict", "--noEmit", "--module", "NodeNext", "--target", "ES2022",
+        "--typeRoots", HERE / "node_modules" / "@types", "--types", "node", program,
+        cwd=directory)  # fmt: skip
+
+
 def test_the_types_in_its_comments_hold_and_are_what_is_declared(tmp_path: Path) -> None:
     """`tsc` in strict mode checks the module; its own declarations are hivewire.d.ts."""
     tsc("-p", HERE / "tsconfig.json", "--noEmit", "false", "--declaration", "--emitDeclarationOnly",
         "--outDir", tmp_path)  # fmt: skip
     declared = (tmp_path / "hivewire.d.ts").read_text()
     assert declared == (WEB / "hivewire.d.ts").read_text(), "run: make js-types"
+
+
+SAME = """
+import type { Change as Ours, Storage as Declared } from "%s";
+%s
+const shown = (storage: Declared): Storage => storage;
+const declared = (storage: Storage): Declared => storage;
+const change = (one: Ours): Change => one;
+console.log(shown, declared, change);
+"""
+
+
+def test_the_storage_of_the_documents_is_the_one_that_is_declared(tmp_path: Path) -> None:
+    """Each can be used as the other."""
+    program = SAME % (WEB / "hivewire.js", block("docs/sdk-js.md", "interface Storage").text)
+    (tmp_path / "same.ts").write_text(program)
+    strictly("same.ts", tmp_path)
 
 
 PROGRAM = """
@@ -70,9 +95,7 @@ def test_what_is_packed_is_all_that_a_program_needs(tmp_path: Path) -> None:
     package.parent.mkdir()
     (tmp_path / "package").rename(package)
     (tmp_path / "program.ts").write_text(PROGRAM)
-    tsc("--strict", "--noEmit", "--module", "NodeNext", "--target", "ES2022",
-        "--typeRoots", HERE / "node_modules" / "@types", "--types", "node", "program.ts",
-        cwd=tmp_path)  # fmt: skip
+    strictly("program.ts", tmp_path)
     (tmp_path / "program.mjs").write_text(
         'import { newKey } from "hivewire"; console.log(newKey().length);'
     )

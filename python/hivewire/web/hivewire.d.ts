@@ -14,6 +14,11 @@ export class Client {
     constructor(url: string, options: Options);
     /** The conversations that came along with the newest line, when `recent` was asked for. @type {Wire[]} */
     recent: Wire[];
+    /** How the node pushes to who is away: names of `webhooks`, and the key of `webpush`; only where it does. @type {{webhooks: string[], webpush?: string} | undefined} */
+    pushes: {
+        webhooks: string[];
+        webpush?: string;
+    } | undefined;
     /**
      * Connect, and stay connected. Resolves with the first line; offline it goes on trying.
      * Rejects with Closed or CommandFailed when the server does not want this device.

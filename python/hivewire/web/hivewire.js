@@ -93,6 +93,8 @@ export class Client {
   #byApplication = false;
   /** The conversations that came along with the newest line, when `recent` was asked for. @type {Wire[]} */
   recent = [];
+  /** How the node pushes to who is away: names of `webhooks`, and the key of `webpush`; only where it does. @type {{webhooks: string[], webpush?: string} | undefined} */
+  pushes;
 
   /**
    * @param {string} url `ws://…/v1/ws` or `wss://…/v1/ws`
@@ -508,6 +510,7 @@ export class Client {
     void this.#catchUpOnReceipts();
     this.#refreshBefore(answer);
     if (answer.recent) this.recent = answer.recent.items;
+    this.pushes = answer.push;
     this.#online.resolve();
     this.#tell("loss", loss);
     this.#tell("line", "online");

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import os
-import re
+import shlex
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.e2e.http.web import url
-from tests.node import API_KEY
-from tests.tokens import token
+from tests.docs.commands import environment
+from tests.docs.pages import blocks
+from tests.docs.reader import at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.node import Node
 
-PAGE = Path(__file__).parents[3] / "docs" / "http.md"
-
 
 def test_c5_the_examples_of_the_page_run(start_node: Callable[..., Node]) -> None:
-    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
-    node = start_node()
-    environment = os.environ | {"API": url(node), "KEY": API_KEY, "TOKEN": token("ann")}
-    script = "set -eu\n" + "\n".join(blocks)
+    first, *others = blocks("docs/http.md", "sh")
+    serve, _, rest = first.text.partition("\n")
+    key, *words = shlex.split(serve)
+    assert words[:2] == ["hivewire", "serve"]
+    name, _, value = key.partition("=")
+    # In the reader's directory lies the node's `data`, where `hivewire token` finds its secret.
+    node = start_node(
+        name="data", env={name: value, "HIVEWIRE_AUTH__SECRET": None}, flags=words[2:]
+    )
+    script = "\n".join(["set -eu", at(node, rest), *(block.text for block in others)])
     done = subprocess.run(
-        ["bash", "-c", script], env=environment, capture_output=True, text=True, check=False
+        ["bash", "-c", script],
+        cwd=node.data.parent,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('"text":"hello"') >= 3

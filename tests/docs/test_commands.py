@@ -1,0 +1,145 @@
+"""What starts something that stays, or something large, run as the pages say it in small numbers.
+
+README.md, docs/load.md, docs/reliability.md, docs/scale.md and docs/simulation.md. A test changes the
+values of variables that the page shows or the Makefile names, and nothing else.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs.commands import as_built, environment, lines, run, smaller
+from tests.docs.pages import ROOT, block
+from tests.node import READY, SECRET, START_SECONDS, STOP_SECONDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.node import Node
+
+pytestmark = pytest.mark.timeout(150)
+FREE = {"HIVEWIRE_EDGE__ADDRESS": "127.0.0.1:0", "HIVEWIRE_API__ADDRESS": "127.0.0.1:0"}
+UNHURRIED = (
+    "--max-answer-p99 60000 --max-delivery-p99 60000 --max-lag-p99 60000 --max-comeback 60 "
+    "--max-crew-cpu 1000 --max-node-cpu 1000 --max-node-memory 10000 --pace 20"
+)
+"""A machine that stalls must not fail what is to show that the command works."""
+
+
+def test_make_serve_runs_a_node_with_the_messenger_until_sigterm(tmp_path: Path) -> None:
+    """On free ports, with data of its own; nothing is built, because everything is."""
+    serve, test = lines(block("README.md", "make serve"))
+    assert test == ["make", "test"]
+    command = as_built(smaller(serve, DATA=str(tmp_path / "data")))
+    log = tmp_path / "stderr"
+    with (
+        log.open("wb") as stderr,
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment(**FREE), stdout=subprocess.PIPE, stderr=stderr
+        ) as process,
+    ):
+        assert process.stdout is not None
+        ready = None
+        while ready is None:
+            line = process.stdout.readline()
+            assert line, log.read_text()
+            ready = READY.search(line)
+        page = f"http://{ready['api'].decode()}/"
+        try:
+            with urllib.request.urlopen(page, timeout=START_SECONDS) as answer:
+                assert b"<title>hivewire" in answer.read()
+        finally:
+            process.send_signal(signal.SIGTERM)
+        process.wait(STOP_SECONDS)
+    assert '"event": "the node has stopped"' in log.read_text()
+
+
+def test_the_load_suite_passes(tmp_path: Path) -> None:
+    """The first command has the numbers by itself that the second one shows."""
+    whole, small = lines(block("README.md", "make load CONNECTIONS="))
+    numbers = {"CONNECTIONS": "40", "HOLD": "1", "LOAD_FLAGS": UNHURRIED}
+    said = run(smaller(small, **numbers, REPORTS=str(tmp_path)))
+    assert "passed" in said
+    assert (tmp_path / "load.md").exists()
+    assert (tmp_path / "load.html").exists()
+    planned = [run([*words, "--dry-run"]) for words in (whole, small)]
+    assert planned[0].replace("--connections 50000", "--connections 10000") == planned[1]
+
+
+def test_the_other_loads_of_the_page_are_there() -> None:
+    """They differ in values from the one that is run: numbers, and files."""
+    *loads, other = lines(block("docs/load.md", "make load SCENARIO="))
+    (plain,) = lines(block("docs/load.md", "shapes/ramp.py --headless"))
+    for words in (*loads, other):
+        planned = run([*words, "--dry-run"]).split()
+        files = planned[planned.index("-f") + 1].split(",")
+        assert len(files) == 2
+        assert all((ROOT / file).exists() for file in files), files
+        if words == ["make", "load"]:
+            assert set(plain[1:]) <= set(planned)
+
+
+def test_a_node_of_ones_own_is_loaded(node: Node) -> None:
+    """One fleet for two seconds instead of four for a minute."""
+    text = block("docs/load.md", "--host ws://node.example").text
+    ours = {
+        "…": SECRET,
+        "-u 4": "-u 1 --fleet-size 20",
+        "-t 60s": f"-t 2s {UNHURRIED}",
+        "node.example:8000": "{}:{}".format(*node.edge),
+        "node.example:8001": "{}:{}".format(*node.api),
+    }
+    for shown, value in ours.items():
+        assert text.count(shown) == 1, shown
+        text = text.replace(shown, value)
+    assert "passed" in run(["bash", "-euc", text])
+
+
+SHORT_DAY = {"DAY": "--people 6 --hour 0.1"}
+SHORT_SOAK = {"SOAK_MINUTES": "0.001", "SOAK": "--crashes 1"}
+
+
+def test_the_promises_are_kept_under_faults(tmp_path: Path) -> None:
+    """A day, an hour and ten kills, each in seconds."""
+    day, soak, _, kills = lines(block("docs/reliability.md", "make soak"))
+    scratch = {"TMPDIR": str(tmp_path)}
+    assert "nothing lost, nothing twice" in run(smaller(day, **SHORT_DAY), **scratch)
+    assert "| **lost** | 0 |" in run(smaller(soak, **SHORT_SOAK), **scratch)
+    said = run(kills, HIVEWIRE_TEST_SCALE="0.1", **scratch)
+    assert "2 passed" in said
+
+
+def test_the_simulation_is_repeated_by_seeds(tmp_path: Path) -> None:
+    """A hundred runs instead of 16,000; the two that are played again are those of the page."""
+    _, more, again, of_user = lines(block("docs/simulation.md", "tests.sim.replay"))
+    said = run(smaller(more, HIVEWIRE_TEST_SCALE="0.05"), TMPDIR=str(tmp_path))
+    assert "1 passed" in said
+    whole, one = run(again), run(of_user)
+    for told in (whole, one):
+        assert told.endswith("nothing lost, nothing twice, everything in order\n")
+    assert set(one.splitlines()) < set(whole.splitlines())
+
+
+SHORT_CROWD = {"CONNECTIONS": "300"}
+SHORT_STORM = "--others 60 --per-second 300 --settle 2 --before 2 --after 1 --p99 1000 --memory 50"
+SHORT_GROWTH = {"GROWTH_MOST": "1000", "GROWTH": "--heartbeat 1 --seconds 1 --members 2"}
+
+
+def test_large_nodes_are_measured(tmp_path: Path) -> None:
+    """Some hundred connections instead of a million, and a second instead of a minute."""
+    crowd, half, storm, growth = lines(block("docs/scale.md", "make million"))
+    here = {"REPORTS": str(tmp_path)}
+    words = next(word for word in half if word.startswith("MILLION=")).partition("=")[2]
+    brief = {"MILLION": f"{words} --warm 1 --seconds 1"}
+    assert "nothing lost" in run(smaller(half, **SHORT_CROWD, **brief, **here))
+    planned = run([*crowd, "--dry-run"]).split()
+    assert planned[-4:] == ["--connections", "1000000", "--reports", "reports"]
+    assert "all criteria kept" in run(smaller(storm, CONNECTIONS="300", STORM=SHORT_STORM, **here))
+    assert "nothing lost" in run(smaller(growth, **SHORT_GROWTH, **here))
+    found = {path.name for path in tmp_path.iterdir()}
+    assert {"crowd-300.md", "storm.md", "growth.json", "growth-memory.svg"} <= found
