@@ -1,7 +1,7 @@
 """What starts something that stays, or something large, run as the pages say it in small numbers.
 
-README.md, docs/load.md, docs/reliability.md, docs/scale.md and docs/simulation.md. A test changes the
-values of variables that the page shows or the Makefile names, and nothing else.
+README.md, docs/load.md, docs/reliability.md, docs/scale.md and docs/simulation.md. A test changes
+the values of variables that the page shows or the Makefile names, and nothing else.
 """
 
 from __future__ import annotations

@@ -65,6 +65,7 @@ def routes(context: Context) -> list[Route]:
     served = [
         *folder(web / "admin", "/admin", context),
         page(web / "hivewire.js", "/hivewire.js", context),
+        page(web / "colours.css", "/colours.css", context),
     ]
     if context.settings.dev:
         served += folder(web / "demo", "/", context)

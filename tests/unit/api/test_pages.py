@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.unit
+SET_BY_SCRIPTS = {"--ratio", "--width"}
 HOST = "127.0.0.1:8001"
 
 
@@ -42,11 +44,26 @@ def test_the_demo_is_there_with_dev_alone_and_admin_always(tmp_path: Path) -> No
         for path in ("/", "/demo/app.js", "/demo/token"):
             assert (await site.http.get(path)).status_code == 404, path
         assert "API key" in (await site.http.get("/admin")).text
+        assert (await site.http.get("/colours.css")).status_code == 200
         async with in_development(site) as http:
             assert "Start chatting" in (await http.get("/")).text
             for path in ("/demo/app.js", "/hivewire.js", "/demo/demo.css", "/demo/icon.svg"):
                 assert (await http.get(path)).status_code == 200, path
             assert (await http.get("/demo/../app.py")).status_code == 404
+
+    story(tmp_path, tell)
+
+
+def test_each_colour_is_named_in_one_place_and_every_name_is_known(tmp_path: Path) -> None:
+    async def tell(site: Site) -> None:
+        async with in_development(site) as http:
+            for page in ("/", "/admin"):
+                sheets = re.findall(r'rel="stylesheet" href="([^"]+)"', (await http.get(page)).text)
+                text = [(await http.get(sheet)).text for sheet in sheets]
+                named = [set(re.findall(r"(--[\w-]+):", sheet)) for sheet in text]
+                assert set.intersection(*named) == set(), page
+                wanted = set(re.findall(r"var\((--[\w-]+)\)", "".join(text)))
+                assert wanted - SET_BY_SCRIPTS <= set.union(*named)
 
     story(tmp_path, tell)
 
