@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.commands import as_built, environment, lines, run, smaller
+from tests.docs.commands import as_built, environment, lines, run, side_by_side, smaller
 from tests.docs.pages import ROOT, block
 from tests.node import READY, SECRET, START_SECONDS, STOP_SECONDS
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.node import Node
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(300)
 FREE = {"HIVEWIRE_EDGE__ADDRESS": "127.0.0.1:0", "HIVEWIRE_API__ADDRESS": "127.0.0.1:0"}
 UNHURRIED = (
     "--max-answer-p99 60000 --max-delivery-p99 60000 --max-lag-p99 60000 --max-comeback 60 "
@@ -107,39 +107,45 @@ SHORT_SOAK = {"SOAK_MINUTES": "0.001", "SOAK": "--crashes 1"}
 def test_the_promises_are_kept_under_faults(tmp_path: Path) -> None:
     """A day, an hour and ten kills, each in seconds."""
     day, soak, _, kills = lines(block("docs/reliability.md", "make soak"))
-    scratch = {"TMPDIR": str(tmp_path)}
-    assert "nothing lost, nothing twice" in run(smaller(day, **SHORT_DAY), **scratch)
-    assert "| **lost** | 0 |" in run(smaller(soak, **SHORT_SOAK), **scratch)
-    said = run(kills, HIVEWIRE_TEST_SCALE="0.1", **scratch)
-    assert "2 passed" in said
+    short = [
+        smaller(day, **SHORT_DAY),
+        smaller(soak, **SHORT_SOAK),
+        smaller(kills, HIVEWIRE_TEST_SCALE="0.1"),
+    ]
+    lived, soaked, killed = side_by_side(short, TMPDIR=str(tmp_path))
+    assert "nothing lost, nothing twice" in lived
+    assert "| **lost** | 0 |" in soaked
+    assert "2 passed" in killed
 
 
 def test_the_simulation_is_repeated_by_seeds(tmp_path: Path) -> None:
     """A hundred runs instead of 16,000; the two that are played again are those of the page."""
-    _, more, again, of_user = lines(block("docs/simulation.md", "tests.sim.replay"))
-    said = run(smaller(more, HIVEWIRE_TEST_SCALE="0.05"), TMPDIR=str(tmp_path))
+    _, more, *again = lines(block("docs/simulation.md", "tests.sim.replay"))
+    fewer = smaller(more, HIVEWIRE_TEST_SCALE="0.05")
+    said, whole, one = side_by_side([fewer, *again], TMPDIR=str(tmp_path))
     assert "1 passed" in said
-    whole, one = run(again), run(of_user)
     for told in (whole, one):
         assert told.endswith("nothing lost, nothing twice, everything in order\n")
     assert set(one.splitlines()) < set(whole.splitlines())
 
 
-SHORT_CROWD = {"CONNECTIONS": "300"}
-SHORT_STORM = "--others 60 --per-second 300 --settle 2 --before 2 --after 1 --p99 1000 --memory 50"
-SHORT_GROWTH = {"GROWTH_MOST": "1000", "GROWTH": "--heartbeat 1 --seconds 1 --members 2"}
+SHORT_STORM = {
+    "CONNECTIONS": "300",
+    "STORM": "--others 60 --per-second 300 --settle 2 --before 2 --back 6 --after 1 "
+    "--p99 1000 --memory 50",
+}
 
 
 def test_large_nodes_are_measured(tmp_path: Path) -> None:
-    """Some hundred connections instead of a million, and a second instead of a minute."""
-    crowd, half, storm, growth = lines(block("docs/scale.md", "make million"))
-    here = {"REPORTS": str(tmp_path)}
+    """Some hundred connections instead of a million, and seconds instead of a minute."""
+    crowd, half, storm, _ = lines(block("docs/scale.md", "make million"))
     words = next(word for word in half if word.startswith("MILLION=")).partition("=")[2]
-    brief = {"MILLION": f"{words} --warm 1 --seconds 1"}
-    assert "nothing lost" in run(smaller(half, **SHORT_CROWD, **brief, **here))
+    short_crowd = {"CONNECTIONS": "300", "MILLION": f"{words} --warm 1 --seconds 1"}
+    short = [smaller(half, **short_crowd), smaller(storm, **SHORT_STORM)]
+    here = {"REPORTS": str(tmp_path)}
+    stood, stormed = side_by_side([smaller(command, **here) for command in short])
+    assert "nothing lost" in stood
+    assert "all criteria kept" in stormed
+    assert {"crowd-300.md", "storm.md"} <= {path.name for path in tmp_path.iterdir()}
     planned = run([*crowd, "--dry-run"]).split()
     assert planned[-4:] == ["--connections", "1000000", "--reports", "reports"]
-    assert "all criteria kept" in run(smaller(storm, CONNECTIONS="300", STORM=SHORT_STORM, **here))
-    assert "nothing lost" in run(smaller(growth, **SHORT_GROWTH, **here))
-    found = {path.name for path in tmp_path.iterdir()}
-    assert {"crowd-300.md", "storm.md", "growth.json", "growth-memory.svg"} <= found
