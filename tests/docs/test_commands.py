@@ -119,7 +119,7 @@ def test_the_promises_are_kept_under_faults(tmp_path: Path) -> None:
 
 
 def test_the_simulation_is_repeated_by_seeds(tmp_path: Path) -> None:
-    """A hundred runs instead of 16,000; the two that are played again are those of the page."""
+    """A hundred runs instead of thousands; the two that are played again are those of the page."""
     _, more, *again = lines(block("docs/simulation.md", "tests.sim.replay"))
     fewer = smaller(more, HIVEWIRE_TEST_SCALE="0.05")
     said, whole, one = side_by_side([fewer, *again], TMPDIR=str(tmp_path))
