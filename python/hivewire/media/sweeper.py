@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -18,9 +18,10 @@ from hivewire.media.refusals import Refused
 from hivewire.store import keys
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
-    from hivewire.media.media import Media
+    from hivewire.config.media import Media as Settings
+    from hivewire.media.blobs import Blobs
     from hivewire.store import Store
 
 log = structlog.get_logger(__name__)
@@ -32,10 +33,26 @@ STRAY_SECONDS = 3600.0
 """Bytes without a row are left alone for so long."""
 
 
+class Uploads(Protocol):
+    """What is swept: the uploads of one node."""
+
+    settings: Settings
+    blobs: Blobs
+    now_ms: Callable[[], int]
+
+    async def drop_unused(self, media: str, before_ms: int) -> bool:
+        """Take an upload away if it is older, and no message names it; whether it is gone."""
+        ...
+
+    async def drop_stray(self, media: str) -> bool:
+        """Take bytes away that have no row; whether they are gone."""
+        ...
+
+
 class Sweeper:
     """The passes over the uploads of one node."""
 
-    def __init__(self, media: Media, store: Store) -> None:
+    def __init__(self, media: Uploads, store: Store) -> None:
         self._media = media
         self._store = store
         self._task: asyncio.Task[None] | None = None
