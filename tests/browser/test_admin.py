@@ -48,6 +48,10 @@ async def test_figures_users_and_the_way_of_a_message(
         line = page.locator(".chart", has_text=chart).locator(".line")
         await expect(line).to_have_attribute("d", re.compile(r"M.*L.*L"))
 
+    # Two answers that came at once at the end of that time are no moment of great haste.
+    busiest = await page.locator(".chart", has_text="Processor").inner_text()
+    assert float(re.findall(r"highest ([\d.]+) %", busiest)[0]) < 25
+
     await page.fill("#trace-conv", "direct:ann,ben")
     await page.fill("#trace-n", "1")
     await page.press("#trace-n", "Enter")

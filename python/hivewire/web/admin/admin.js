@@ -30,6 +30,8 @@ async function call(path, body) {
 
 // -- figures ----------------------------------------------------------------------------------------
 
+/** Answers that were held up come together, and a rate over a moment (ms) says nothing. */
+const SHORTEST = 500;
 const charts = FIGURES.map((figure) => new Chart(figure));
 let before;
 let shown = false;
@@ -38,6 +40,7 @@ async function readFigures() {
   try {
     const response = await fetch("/metrics");
     const now = new Reading(await response.text(), performance.now());
+    if (before && now.at - before.at < SHORTEST) return;
     if (before) FIGURES.forEach((figure, place) => charts[place].add(figure.read(now, before)));
     before = now;
     say("");
