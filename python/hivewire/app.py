@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hivewire.config import Settings
-    from hivewire.delivery import Caller
     from hivewire.hooks import App
     from hivewire.store.journal import Group
 
@@ -169,8 +168,6 @@ class Node:
             heartbeat_range=gateway.HEARTBEAT_RANGE,
             devices=self.engine.devices,
             presence=self.ticker.presence,
-            resume=self._resume,
-            replace=self._replace,
             later=self._in_turn,
             move_cursor_soon=self._chores.cursors,
         )
@@ -380,12 +377,6 @@ class Node:
     def _act(self, work: Callable[[], None]) -> None:
         if self._state != "stopped":
             self.gateway.act(work)
-
-    def _resume(self, caller: Caller) -> None:
-        self.gateway.resume(caller)
-
-    def _replace(self, user: str, device: str, conn: int) -> None:
-        self.gateway.replace(user, device, conn)
 
     def _release(self, group: Group[Owed]) -> None:
         self.delivery.release(group)

@@ -140,6 +140,8 @@ class Gateway:
         self._loop = loop
         self._limit = services.settings.limits.batch_messages
         self._soft = services.settings.limits.outbox_soft
+        self._heavy = self._soft // 4
+        """Bytes of pages from which on a caller is kept until they are out."""
         self._metrics: Metrics = services.metrics
         self._watching = False
         self._behind = False
@@ -150,6 +152,7 @@ class Gateway:
         """Those with a command that waits, or with pages that they may not have read."""
         self._of_user: dict[str, dict[int, Caller]] = {}
         """The same by user: in a storm thousands wait, and each `connect` asks for one user's."""
+        services.resume, services.replace = self.resume, self.replace
 
     def start(self) -> None:
         """Take batches whenever the doorbell rings."""
@@ -179,8 +182,7 @@ class Gateway:
         services.now_ms = time.time_ns() // 1_000_000
         services.rates.now = time.monotonic_ns() // 1_000_000
         work = self._decode(items)
-        for caller, command in work:
-            self._run(caller, command)
+        self._run(work)
         services.view.forget_preloaded()
         self._journal.commit()
         self._delivery.flush()
@@ -275,16 +277,18 @@ class Gateway:
             self._services.view.preload_keys(keys)
         return work
 
-    def _run(self, caller: Caller, command: Command | CommandError) -> None:
-        """Run a command now, or behind the one of this connection that waits (one at a time)."""
-        if caller.busy or caller.parked:
-            if not overtake(command, caller, self._services):
-                self._park(caller, command)
-            return
-        caller.doing = command
-        HANDLERS[type(command)](command, caller, self._services)
-        if caller.busy or caller.weight:
-            self._keep(caller)
+    def _run(self, work: list[tuple[Caller, Command | CommandError]]) -> None:
+        """Run commands now, or behind the one of their connection that waits (one at a time)."""
+        services, handlers = self._services, HANDLERS
+        for caller, command in work:
+            if caller.busy or caller.parked:
+                if not overtake(command, caller, services):
+                    self._park(caller, command)
+                continue
+            caller.doing = command
+            handlers[type(command)](command, caller, services)
+            if caller.busy or caller.weight > self._heavy:
+                self._keep(caller)
 
     def _park(self, caller: Caller, command: Command | CommandError) -> None:
         waiting = len(caller.parked)
@@ -353,7 +357,7 @@ class Gateway:
             return
         if caller.busy:
             self._hold(caller)
-        elif caller.weight > self._soft // 4:
+        elif caller.weight > self._heavy:
             # Its pages may fill its outbox: go on when the engine says that they are out.
             self._hold(caller)
             caller.busy = True

@@ -47,14 +47,18 @@ def identify(claims: dict[str, Any], now: int, leeway: int) -> Identity:
 
     PyJWT has the same rules for times (RFC 7519 section 4.1); here time is an argument.
     """
-    expires = whole_seconds(claims.get("exp"))
+    expires = claims.get("exp")
+    if type(expires) is not int:
+        expires = whole_seconds(expires)
     if not now - leeway < expires < _MAX_EXPIRES:
         raise Refused
     issued = 0
     if "nbf" in claims and whole_seconds(claims["nbf"]) > now + leeway:
         raise Refused
     if "iat" in claims:
-        issued = whole_seconds(claims["iat"])
+        issued = claims["iat"]
+        if type(issued) is not int:
+            issued = whole_seconds(issued)
         if issued > now + leeway:
             raise Refused
     user, device = claims.get("sub"), claims.get("device")
@@ -65,8 +69,6 @@ def identify(claims: dict[str, Any], now: int, leeway: int) -> Identity:
 
 def whole_seconds(value: object) -> int:
     """A NumericDate as an int, fractions cut. Raises Refused for anything that is no number."""
-    if type(value) is int:
-        return value
     try:
         return int(value)  # pyright: ignore[reportArgumentType] - what cannot be read is refused
     except (TypeError, ValueError, OverflowError):

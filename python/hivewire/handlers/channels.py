@@ -11,18 +11,19 @@ from hivewire.delivery.heads import conversation_of, heads_topic
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hivewire.core.state import UserState
     from hivewire.handlers.services import Services
 
 
-def follow(user: str, conn: int, services: Services) -> None:
+def follow(timeline: UserState, conn: int, services: Services) -> None:
     """From its `connected` on a connection hears of the heads of the user's channels.
 
     Who is in none, as nearly everybody, costs a look at a number.
     """
-    if not services.view.user(user).channels:
+    if not timeline.channels:
         return
     delivery = services.delivery
-    for conv in channels_of(services.view.store, user):
+    for conv in channels_of(services.view.store, timeline.user):
         delivery.now.append((delivery.ops.subscribe, conn, heads_topic(conv)))
 
 

@@ -97,19 +97,34 @@ def begin(
     plan = plan_connect(command, identity.user, device, services.view, services.now_ms, epoch)
     granted = grant(command.heartbeat, services)
     accepted = Accepted(command.id, identity, device, plan, granted, command.sync, command.recent)
+    delivery = services.delivery
     if plan.entry is not None:
-        services.delivery.device(plan.entry)
+        delivery.device(plan.entry)
+    caller.user, caller.device = identity.user, device
+    # From here on every message gets a MessagePack twin: it may be released after `connected`.
+    delivery.msgpack_sessions += caller.encoding == MSGPACK
+    if command.sync is None and command.recent is None and delivery.journal.barrier() is None:
+        # The usual of a known device: there is nothing to wait for, and nothing to be read.
+        finish(accepted, caller, services)
+    else:
+        finish_when_durable(accepted, caller, services)
+
+
+def finish_when_durable(accepted: Accepted, caller: Caller, services: Services) -> None:
+    """Answer once the cursor, and all that a page may show, is on the disk."""
+    user, device, conn = accepted.identity.user, accepted.device, caller.conn
 
     def answer() -> None:
         finish(accepted, caller, services)
+        connecting = services.connecting[user]
+        connecting.remove((device, conn))
+        if not connecting:
+            del services.connecting[user]
         services.resume(caller)
 
     caller.busy = True
-    caller.user, caller.device = identity.user, device
-    services.connecting.setdefault(identity.user, []).append((device, caller.conn))
-    services.replace(identity.user, device, caller.conn)
-    # From here on every message gets a MessagePack twin: it may be released after `connected`.
-    services.delivery.msgpack_sessions += caller.encoding == MSGPACK
+    services.replace(user, device, conn)
+    services.connecting.setdefault(user, []).append((device, conn))
     services.delivery.when_durable(partial(in_pieces, answer, services))
 
 
@@ -160,7 +175,8 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
     """Answer `connected`; the position is the cursor, or the end of the first page."""
     plan, user, device = accepted.plan, accepted.identity.user, accepted.device
     delivery, conn = services.delivery, caller.conn
-    head = services.view.user(user, plan.cursor).durable
+    timeline = services.view.user(user, plan.cursor)
+    head = timeline.durable
     found = None
     if accepted.sync is not None:
         found = read_page(user, plan.cursor, max(accepted.sync, 1), services)
@@ -172,10 +188,6 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
     services.replace(user, device, conn)
     services.connected.setdefault(user, {})[device] = conn
     services.presence.connected(user, device, services.rates.now)
-    connecting = services.connecting[user]
-    connecting.remove((device, conn))
-    if not connecting:
-        del services.connecting[user]
     services.metrics.commands["connect", "ok"] += 1
     kind = "new" if plan.new_device else "reset" if plan.reset else "resumed"
     services.metrics.connects[kind] += 1
@@ -194,4 +206,4 @@ def finish(accepted: Accepted, caller: Caller, services: Services) -> None:
             *accepted.granted,
         )
     )
-    follow(user, conn, services)
+    follow(timeline, conn, services)

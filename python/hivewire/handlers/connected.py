@@ -102,35 +102,35 @@ def connected_fields(
 
 def connected_json(accepted: Accepted, head: int, caller: Caller, services: Services) -> bytes:
     """The same as JSON, half the time of encoding it: names and tickets need no escapes."""
-    plan, identity = accepted.plan, accepted.identity
-    return _CONNECTED % (
+    plan, identity, granted = accepted.plan, accepted.identity, accepted.granted
+    return services.connected_format % (
         accepted.command_id,
         identity.user.encode(),
         accepted.device.encode(),
         b"true" if plan.new_device else b"false",
         b"true" if plan.reset else b"false",
         connection_id(caller.conn).encode(),
-        services.epoch_json,
         head,
         plan.cursor,
         plan.trimmed_before,
-        accepted.granted.interval_ms,
-        accepted.granted.timeout_ms,
-        b"client" if accepted.granted.from_client else b"server",
-        services.limits_json,
+        granted.interval_ms,
+        granted.timeout_ms,
+        b"client" if granted.from_client else b"server",
         services.now_ms,
         identity.expires * 1000,
         ticket_for(accepted, services).encode(),
-        services.node_json,
     )
 
 
-_CONNECTED = (
-    b'{"op":"connected","id":%d,"user":"%b","device":"%b","new_device":%b,"reset":%b,'
-    b'"session":"%b","epoch":%b,"head":%d,"cursor":%d,"trimmed_before":%d,'
-    b'"heartbeat":{"interval_ms":%d,"timeout_ms":%d,"from":"%b"},"limits":%b,'
-    b'"server_time":%d,"token_expires":%d,"ticket":"%b","node":%b}'
-)
+def connected_format(epoch: str, limits: dict[str, Any], node: str) -> bytes:
+    """What `connected_json` fills in: a third less to do when these three are in it already."""
+    fixed = [encode(JSON, value).replace(b"%", b"%%") for value in (epoch, limits, node)]
+    return (
+        b'{"op":"connected","id":%%d,"user":"%%b","device":"%%b","new_device":%%b,"reset":%%b,'
+        b'"session":"%%b","epoch":%b,"head":%%d,"cursor":%%d,"trimmed_before":%%d,'
+        b'"heartbeat":{"interval_ms":%%d,"timeout_ms":%%d,"from":"%%b"},"limits":%b,'
+        b'"server_time":%%d,"token_expires":%%d,"ticket":"%%b","node":%b}'
+    ) % (*fixed,)
 
 
 def ticket_for(accepted: Accepted, services: Services) -> str:

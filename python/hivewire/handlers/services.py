@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hivewire.core.limits import COMMAND_OBJECTS, DATA_BYTES, TEXT_BYTES
-from hivewire.delivery import JSON, encode
+from hivewire.handlers.connected import connected_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,12 +41,13 @@ class Services:
     devices: Callable[[str], list[str]]
     """Names of the devices with which a user is connected."""
     presence: Presence
-    resume: Callable[[Caller], None]
-    """Runs the commands of a caller that is no longer busy."""
-    replace: Callable[[str, str, int], None]
-    """Tells what waits of a device's older connections that a newer one has `connected`."""
     move_cursor_soon: Callable[[], None]
     """Sees to it that moved cursors are written within `store.cursor_delay`."""
+    resume: Callable[[Caller], None] = field(init=False)
+    """Runs the commands of a caller that is no longer busy; the gateway's."""
+    replace: Callable[[str, str, int], None] = field(init=False)
+    """Tells what waits of a device's older connections that a newer one has `connected`; the same
+    one's."""
     later: Callable[[Callable[[], None]], None] = lambda work: work()
     """Runs a piece of a long work when everybody else has had a turn and all is durable again."""
     act: Callable[[Callable[[], None]], None] = lambda work: work()
@@ -68,16 +69,13 @@ class Services:
         default_factory=dict[str, list[tuple[str, int]]]
     )
     """By user, the devices whose `connect` waits for its answer, and on which connection."""
-    limits_json: bytes = field(init=False)
-    epoch_json: bytes = field(init=False)
-    node_json: bytes = field(init=False)
-    """The same for every `connected`, encoded once."""
+    connected_format: bytes = field(init=False)
+    """Every `connected`, with what is the same in all of them encoded once."""
 
     def __post_init__(self) -> None:
         """Encode what never changes."""
-        self.limits_json = encode(JSON, self.limits)
-        self.epoch_json = encode(JSON, self.view.store.epoch)
-        self.node_json = encode(JSON, self.settings.node.name)
+        epoch, node = self.view.store.epoch, self.settings.node.name
+        self.connected_format = connected_format(epoch, self.limits, node)
 
 
 def limits_of(settings: Settings) -> dict[str, Any]:

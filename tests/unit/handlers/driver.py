@@ -31,7 +31,7 @@ from hivewire.store.memory import Memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hivewire.delivery import Caller, Op
+    from hivewire.delivery import Op
     from hivewire.store.journal import Group
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -292,8 +292,6 @@ class Driver:
             heartbeat_range=gateway.HEARTBEAT_RANGE,
             devices=self.engine.devices,
             presence=self.ticker.presence,
-            resume=self._resume,
-            replace=self._replace,
             move_cursor_soon=self._move_cursor_soon,
         )
 
@@ -376,12 +374,6 @@ class Driver:
     def _release(self, group: Group[Owed]) -> None:
         self.delivery.release(group)
         self.gateway.catch_up()
-
-    def _replace(self, user: str, device: str, conn: int) -> None:
-        self.gateway.replace(user, device, conn)
-
-    def _resume(self, caller: Caller) -> None:
-        self.gateway.resume(caller)
 
     def _tell_receipts(self) -> None:
         self.delivery.tell_receipts()

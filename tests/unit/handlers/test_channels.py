@@ -27,7 +27,7 @@ def test_who_is_in_none_reads_nothing() -> None:
     scans: list[object] = []
     team.driver.store.scan = lambda *asked: scans.append(asked) or []  # type: ignore[func-returns-value,method-assign]
     for user in ("bob", "cat"):
-        channels.follow(user, 99, team.driver.services)
+        channels.follow(team.driver.view.user(user), 99, team.driver.services)
     assert (scans, team.driver.delivery.now) == ([], [])
 
 

@@ -21,7 +21,9 @@ def test_limits_tells_the_settings_of_the_node() -> None:
 
 
 def test_what_every_connected_says_is_encoded_once() -> None:
-    services = Driver(node={"name": 'a "node"'}).services
-    assert json.loads(services.limits_json) == services.limits
-    assert json.loads(services.epoch_json) == services.view.store.epoch
-    assert json.loads(services.node_json) == 'a "node"'
+    services = Driver(node={"name": 'a "node" of 100%'}).services
+    values = (1, b"ann", b"phone", b"true", b"false", b"a1", 2, 2, 1, 3, 4, b"server", 5, 6, b"t")
+    connected = json.loads(services.connected_format % values)
+    assert connected["limits"] == services.limits
+    assert connected["epoch"] == services.view.store.epoch
+    assert connected["node"] == 'a "node" of 100%'
