@@ -11,7 +11,6 @@ from hivewire.core.apply_push import apply_held
 from hivewire.core.events import Message, encode
 from hivewire.core.state import block_row
 from hivewire.store import keys
-from hivewire.store.timelines import pack_reference
 
 if TYPE_CHECKING:
     from hivewire.core.entries import BlockEntry, DeviceEntry, SendEntry, TrimEntry
@@ -43,9 +42,10 @@ def apply_send(entry: SendEntry, view: View, put: Put, columns: Columns) -> byte
             entry.mentions,
         )
     )
-    message_key = conversation.prefix + keys.position(entry.n)
+    place = keys.position(entry.n)
+    message_key = conversation.prefix + place
     put(message_key, keys.MESSAGE_VERSION + body, columns.messages)
-    view.gathered.add(pack_reference(keys.TYPE_MESSAGE, message_key), entry.members, put)
+    view.gathered.add(conversation.reference + place, entry.members, put)
     if view.pushes:
         apply_held(entry, message_key, view, put)
     put(

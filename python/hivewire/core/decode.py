@@ -30,6 +30,7 @@ _DECODERS: tuple[msgspec.json.Decoder[_Frame], msgspec.msgpack.Decoder[_Frame]] 
     msgspec.json.Decoder(_Frame),
     msgspec.msgpack.Decoder(_Frame),
 )
+_DECODE = tuple(decoder.decode for decoder in _DECODERS)
 _ONE = (msgspec.json.Decoder(Command), msgspec.msgpack.Decoder(Command))
 _HEADS = (msgspec.json.Decoder(_Head), msgspec.msgpack.Decoder(_Head))
 _LOOSE = (msgspec.json.Decoder(), msgspec.msgpack.Decoder())
@@ -57,19 +58,19 @@ def decode_frame(frame: bytes, encoding: int) -> list[Command | CommandError]:
     A message that is wrong as a whole gives one error without `id`. An empty array gives nothing.
     """
     try:
-        decoded = _DECODERS[encoding].decode(frame)
+        decoded = _DECODE[encoding](frame)
     except msgspec.ValidationError:
         return _decode_each(frame, encoding)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return [_NOT_PARSED]
     except RecursionError:
         return [_TOO_DEEP]
-    if not isinstance(decoded, list):
-        # One flat object, the usual, has one brace and no bracket.
-        if encoding == JSON and _BRACKET not in frame and _BRACE not in frame[1:]:
-            return [check(decoded)]
-        decoded = [decoded]
-    return _check_all(decoded, frame, encoding)
+    if isinstance(decoded, list):
+        return _check_all(decoded, frame, encoding)
+    # One flat object, the usual, has one brace and no bracket.
+    if encoding == JSON and _BRACKET not in frame and frame.find(_BRACE, 1) < 0:
+        return [check(decoded)]
+    return _check_all([decoded], frame, encoding)
 
 
 def _check_all(decoded: list[Command], frame: bytes, encoding: int) -> list[Command | CommandError]:

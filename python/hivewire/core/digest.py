@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 16
 
+# A copy of what has begun is made in two thirds of the time of a new one.
+_TEXT_ALONE = blake2b(b"t", digest_size=DIGEST_BYTES)
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -25,7 +27,9 @@ def body_digest(command: Send) -> bytes:
     text = command.text
     is_text_alone = command.data is None and command.reply_to is None
     if is_text_alone and text is not None and not command.media and not command.mentions:
-        return blake2b(b"t" + text.encode(), digest_size=DIGEST_BYTES).digest()
+        hasher = _TEXT_ALONE.copy()
+        hasher.update(text.encode())
+        return hasher.digest()
     body = (
         text,
         command.media or None,

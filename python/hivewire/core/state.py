@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hivewire.core.names import parse_direct
 from hivewire.store import keys
-from hivewire.store.timelines import end_of, length
+from hivewire.store.timelines import end_of, length, reference_start
 
 if TYPE_CHECKING:
     from hivewire.core.names import Target
@@ -90,13 +90,15 @@ class ConversationState:
 
     __slots__ = (
         *("conv", "created", "durable", "history", "kind", "members", "name", "planned"),
-        *("prefix", "refused", "roles", "routes", "size"),
+        *("prefix", "reference", "refused", "roles", "routes", "size"),
     )
 
     def __init__(self, conv: str, prefix: bytes, row: keys.ConversationRow, head: int) -> None:
         self.conv = conv
         self.prefix = prefix
         """What this conversation's keys in all column families start with."""
+        self.reference = reference_start(keys.TYPE_MESSAGE, prefix)
+        """What packed references to its messages start with; `n` follows."""
         self.kind = row.kind
         self.created = row.created
         self.history = row.history

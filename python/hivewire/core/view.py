@@ -9,7 +9,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
 from hivewire.core.cursors import Cursors
-from hivewire.core.entries import Rewrite, SetReaction, SetState
+from hivewire.core.entries import Rewrite, SendEntry, SetReaction, SetState
 from hivewire.core.gathered import Gathered
 from hivewire.core.marks import Marks
 from hivewire.core.names import direct
@@ -27,12 +27,11 @@ from hivewire.core.unread import KEPT_EVENTS, Unread
 from hivewire.store import StoreCorrupt, keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from hivewire.core.entries import (
         ChangeEntry,
         RegisterEntry,
-        SendEntry,
         TrimEntry,
         UnregisterEntry,
     )
@@ -195,23 +194,24 @@ class View:
             return self.store.get(self.store.columns.keys, user.prefix + key.encode())
         return row
 
-    def release(self, entry: SendEntry) -> None:
-        """An applied entry is durable now, and all before it: heads move, its key is settled."""
-        del self.pending[entry.user, entry.key]
-        conversation = self._conversations[entry.conv]
-        conversation.durable = entry.n
-        if entry.conv in self.newest:
-            self.newest.release(entry.conv, entry.n, entry.ts)
-        users, place = self.users, (entry.conv, entry.n, entry.user)
-        for member, seq in entry.members:
-            state = users[member]
-            state.durable = seq
-            recent = state.recent
-            if recent is None:
-                recent = state.begin_recent()
-            recent.append(place)
+    def release(self, entries: Iterable[SendEntry | ChangeEntry]) -> None:
+        """Applied entries are durable now, and all before them: heads move, keys are settled."""
+        pending, users, newest = self.pending, self.users, self.newest
+        for entry in entries:
+            if type(entry) is not SendEntry:
+                self._release_change(entry)  # pyright: ignore[reportArgumentType] - no other kind
+                continue
+            conv, n, user = place = (entry.conv, entry.n, entry.user)
+            del pending[user, entry.key]
+            self._conversations[conv].durable = n
+            if conv in newest:
+                newest.release(conv, n, entry.ts)
+            for member, seq in entry.members:
+                state = users[member]
+                state.durable = seq
+                (state.recent or state.begin_recent()).append(place)
 
-    def release_change(self, entry: ChangeEntry) -> None:
+    def _release_change(self, entry: ChangeEntry) -> None:
         """The same for a change, which may be of several events."""
         del self.pending[entry.user, entry.key]
         self._forget_changed(entry)

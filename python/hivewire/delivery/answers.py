@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from hivewire.core.entries import ChangeEntry, Duplicate, SendEntry
@@ -12,23 +13,39 @@ if TYPE_CHECKING:
 JSON = 0
 MSGPACK = 1
 
-_json = msgspec.json.Encoder()
-_msgpack = msgspec.msgpack.Encoder()
-_SENT = b'{"op":"sent","id":%d,"conv":"%b","n":%d,"seq":%d,"ts":%d,"dup":%b}'
-_SENT_IN_CHANNEL = b'{"op":"sent","id":%d,"conv":"%b","n":%d,"ts":%d,"dup":%b}'
-_WORDS = (b"false", b"true")
+_ENCODE = (msgspec.json.Encoder().encode, msgspec.msgpack.Encoder().encode)
+"""By encoding."""
+
+
+class _Sent(Struct, gc=False, tag_field="op", tag="sent"):
+    """`sent` of what has a place in the caller's timeline."""
+
+    id: int
+    conv: str
+    n: int
+    seq: int
+    ts: int
+    dup: bool
+
+
+class _SentInChannel(Struct, gc=False, tag_field="op", tag="sent"):
+    """`sent` of what has none."""
+
+    id: int
+    conv: str
+    n: int
+    ts: int
+    dup: bool
 
 
 def sent(
     places: SendEntry | ChangeEntry | Duplicate, command_id: int, encoding: int, *, dup: bool
 ) -> bytes:
-    """The answer to a keyed command. Conversation ids need no escapes; in a channel is no `seq`."""
-    if encoding == JSON:
-        conv, n, seq, word = places.conv.encode(), places.n, places.seq, _WORDS[dup]
-        if seq:
-            return _SENT % (command_id, conv, n, seq, places.ts, word)
-        return _SENT_IN_CHANNEL % (command_id, conv, n, places.ts, word)
-    return _msgpack.encode({"op": "sent", "id": command_id, **sent_fields(places, dup=dup)})
+    """The answer to a keyed command; in a channel is no `seq`."""
+    conv, n, seq, ts = places.conv, places.n, places.seq, places.ts
+    if seq:
+        return _ENCODE[encoding](_Sent(command_id, conv, n, seq, ts, dup))
+    return _ENCODE[encoding](_SentInChannel(command_id, conv, n, ts, dup))
 
 
 def sent_fields(places: SendEntry | ChangeEntry | Duplicate, *, dup: bool) -> dict[str, object]:
@@ -39,4 +56,4 @@ def sent_fields(places: SendEntry | ChangeEntry | Duplicate, *, dup: bool) -> di
 
 def encode(encoding: int, answer: object) -> bytes:
     """A whole object; in a message to a client `op` is its first member, then `id`."""
-    return _json.encode(answer) if encoding == JSON else _msgpack.encode(answer)
+    return _ENCODE[encoding](answer)

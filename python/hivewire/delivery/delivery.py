@@ -7,6 +7,7 @@ them in the order of `seq`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -104,7 +105,7 @@ class Delivery(Rows):
         self.connection_log, self.message_log = logs
         self._engine = engine
         self._metrics = metrics
-        self._open_ids: dict[int, list[int]] = {}
+        self._open_ids: defaultdict[int, list[int]] = defaultdict(list)
         """By connection: commands that are taken and not answered, in the order of their groups."""
 
     # -- the promise -----------------------------------------------------------------------------
@@ -123,11 +124,7 @@ class Delivery(Rows):
         self._close_ids(owed)
         view = self.view
         view.tails.release(owed.entries, owed.bodies)
-        for entry in owed.entries:
-            if type(entry) is SendEntry:
-                view.release(entry)
-            else:
-                view.release_change(entry)  # pyright: ignore[reportArgumentType] - no other kind
+        view.release(owed.entries)
         self._settle(owed)
         owed.submitted_ns = monotonic_ns()
         if chaos.reach is not None:
@@ -373,13 +370,8 @@ class Delivery(Rows):
 
     def open_id(self, owed: Owed, conn: int, command_id: int) -> None:
         """Note that a command waits for `owed`."""
-        ids = self._open_ids.get(conn)
-        if ids is None:
-            self._open_ids[conn] = [command_id]
-        else:
-            ids.append(command_id)
-        asked = owed.asked
-        asked[conn] = asked.get(conn, 0) + 1
+        self._open_ids[conn].append(command_id)
+        owed.asked[conn] += 1
 
     def open_ids(self, conn: int) -> Sequence[int]:
         """The ids of the commands of `conn` that are taken and not answered."""

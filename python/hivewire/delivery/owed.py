@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Owed:
         """Timeline entries that it makes."""
         self.late: list[Callable[[], None]] = []
         """Answers that show state: worked out when the group is durable, after its `ops`."""
-        self.asked: dict[int, int] = {}
+        self.asked: defaultdict[int, int] = defaultdict(int)
         """By connection: how many commands are answered by this group."""
         self.arrived: list[tuple[int, int, int]] = []
         """When (monotonic ns) how many of its commands came in, and how many events they made."""

@@ -81,21 +81,21 @@ def limited(
     command: Send | Change, user: str, caller: Caller, services: Services
 ) -> Rejection | None:
     """Why a good keyed command is not taken now, if that is so."""
-    delivery, limits = services.delivery, services.settings.limits
-    if caller.conn == SERVER:
-        return BEHIND if delivery.journal.is_full else None
-    open_ids = delivery.open_ids(caller.conn)
-    if command.id in open_ids:
-        return OPEN_ID
-    if len(open_ids) >= limits.sends_in_flight:
-        return in_flight(limits.sends_in_flight)
-    return BEHIND if delivery.journal.is_full else _paced(user, caller, services)
+    delivery, conn = services.delivery, caller.conn
+    if conn != SERVER and (open_ids := delivery.open_ids(conn)):
+        if command.id in open_ids:
+            return OPEN_ID
+        if len(open_ids) >= services.settings.limits.sends_in_flight:
+            return in_flight(services.settings.limits.sends_in_flight)
+    if delivery.journal.is_full:
+        return BEHIND
+    if services.rates.unlimited or conn == SERVER:
+        return None
+    return _paced(user, caller, services)
 
 
 def _paced(user: str, caller: Caller, services: Services) -> Rejection | None:
     """Why this user or this connection sends too fast, if so."""
-    if services.rates.unlimited:
-        return None
     verdict, wait = services.rates.send(caller.conn, user)
     if verdict is Verdict.GOOD:
         return None

@@ -59,6 +59,11 @@ def pack_reference(kind: int, message_key: bytes) -> bytes:
     return _REFERENCE_HEAD.pack(kind, len(message_key)) + message_key
 
 
+def reference_start(kind: int, prefix: bytes) -> bytes:
+    """What `pack_reference` makes of all keys with that prefix, but for the `n` at their end."""
+    return pack_reference(kind, prefix + keys.LAST)[: -len(keys.LAST)]
+
+
 def pack_run(references: Sequence[bytes]) -> bytes:
     """The value of a row with these packed references."""
     return _RUN_HEAD.pack(_VERSION, len(references)) + b"".join(references)

@@ -270,11 +270,8 @@ class Driver:
 
     def _release(self, group: Group[list[Applied]]) -> None:
         for entry, pending, marks in group.payload:
-            if isinstance(entry, SendEntry):
-                self.view.release(entry)
-                self.answered.append(entry)
-            elif isinstance(entry, ChangeEntry):
-                self.view.release_change(entry)
+            if isinstance(entry, SendEntry | ChangeEntry):
+                self.view.release([entry])
                 self.answered.append(entry)
             elif isinstance(entry, CursorEntry | DeviceEntry):
                 self.view.cursors.release([entry])
