@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 # protocol.md section 2: what ids of users and devices are made of.
 _ID: Final = re.compile(r"[A-Za-z0-9._~@+=/-]{1,64}")
@@ -20,7 +22,7 @@ class Refused(Exception):
         super().__init__(self.TEXT)
 
 
-class Identity(NamedTuple):
+class Identity(Struct, frozen=True, gc=False):
     """Who a token is for.
 
     Attributes:

@@ -165,6 +165,8 @@ class Rows:
             self._write_marks(self.journal.rotate_if_full())
 
     def _write_marks(self, group: Group[Owed]) -> None:
+        if not self.view.marks.dirty:
+            return
         moved = self.view.marks.flush(group.put)
         group.count += len(moved)
         group.payload.covered += moved

@@ -10,6 +10,8 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from hivewire.auth import KeyWanted, Refused
 from hivewire.core.entries import Rejection
 from hivewire.handlers.errors import refuse
@@ -55,7 +57,7 @@ def authenticate(
                 then(None)
             else:
                 # The application knows what it has revoked; the node, what was revoked since.
-                then(identity._replace(issued=asked_at))
+                then(replace(identity, issued=asked_at))
         if not caller.busy:
             services.resume(caller)
 

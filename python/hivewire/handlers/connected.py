@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from hivewire.auth import mint_ticket
+from msgspec import Struct
+
+from hivewire.auth import Identity, mint_ticket
 from hivewire.core import events
+from hivewire.core.commands import RecentWish
 from hivewire.core.limits import LISTED_CONVERSATIONS, LISTED_MESSAGES, RECENT_BYTES
 from hivewire.core.listing import listing
+from hivewire.core.plan import ConnectPlan
 from hivewire.delivery import JSON, encode
 from hivewire.following import connection_id
+from hivewire.handlers.heartbeat import Granted
 
 if TYPE_CHECKING:
-    from hivewire.auth import Identity
-    from hivewire.core.commands import RecentWish
-    from hivewire.core.plan import ConnectPlan
     from hivewire.core.timeline import Page
     from hivewire.delivery import Caller
-    from hivewire.handlers.heartbeat import Granted
     from hivewire.handlers.services import Services
 
 
-class Accepted(NamedTuple):
+class Accepted(Struct):
     """A `connect` that is in order, on its way to its answer."""
 
     command_id: int

@@ -45,9 +45,9 @@ def handle(command: Heartbeat, caller: Caller, services: Services) -> None:
 
 def grant(wish: Heartbeat | HeartbeatWish | None, services: Services) -> Granted:
     """What a client gets that asks for `wish`: its interval clamped, the node's own time-out."""
-    ours = services.settings.heartbeat
     if wish is None:
-        return Granted(ours.interval, ours.timeout, from_client=False)
+        return services.usual_heartbeat
+    ours = services.settings.heartbeat
     shortest, longest = services.heartbeat_range
     interval = ours.interval
     if wish.interval_ms is not None:

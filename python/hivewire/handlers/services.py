@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hivewire.core.limits import COMMAND_OBJECTS, DATA_BYTES, TEXT_BYTES
 from hivewire.handlers.connected import connected_format
+from hivewire.handlers.heartbeat import Granted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,12 +70,16 @@ class Services:
         default_factory=dict[str, list[tuple[str, int]]]
     )
     """By user, the devices whose `connect` waits for its answer, and on which connection."""
+    usual_heartbeat: Granted = field(init=False)
+    """What is granted to who has no wish."""
     connected_format: bytes = field(init=False)
     """Every `connected`, with what is the same in all of them encoded once."""
 
     def __post_init__(self) -> None:
         """Encode what never changes."""
         epoch, node = self.view.store.epoch, self.settings.node.name
+        ours = self.settings.heartbeat
+        self.usual_heartbeat = Granted(ours.interval, ours.timeout, from_client=False)
         self.connected_format = connected_format(epoch, self.limits, node)
 
 

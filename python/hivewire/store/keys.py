@@ -208,7 +208,8 @@ def parse_cursor_value(value: bytes) -> CursorRow:
     """What `cursor_value` wrote."""
     if len(value) != _CURSOR_ROW.size or value[0] != _VERSION:
         raise RowError(f"cursors row of unknown version or length: {value[:8].hex()}")
-    return CursorRow(*_CURSOR_ROW.unpack(value)[1:])
+    _, cursor, ts = _CURSOR_ROW.unpack(value)
+    return CursorRow(cursor, ts)
 
 
 def conversation_value(
