@@ -26,6 +26,7 @@ IDLE_FEW, IDLE_MANY = 10_000, 50_000
 # The shortest interval that is granted; the memory is read when every connection had its turn.
 IDLE_SETTINGS: Final = {"HEARTBEAT__INTERVAL": "15s", "LIMITS__MAX_CONNECTIONS": "60000"}
 HOLDING_SECONDS: Final = 300.0
+ENDS_SECONDS: Final = 30.0
 
 
 # Echo
@@ -69,10 +70,20 @@ def connect_new_node(tools: Tools, _timing: Timing) -> Sample:
 
 
 def connect_known_node(tools: Tools, _timing: Timing) -> Sample:
-    """The same for devices that come back."""
+    """The same for devices that come back, once the ends of their last lines are done with."""
     with tools.serve_node(fresh(tools.work / "data"), **ONE_SHARD) as server:
         _connect(tools, server)
+        _await_ends(server)
         return _connect(tools, server)
+
+
+def _await_ends(server: Server) -> None:
+    """Lines that end are let go a few each millisecond: some 5 µs each, of no connect."""
+    until = time.monotonic() + ENDS_SECONDS
+    while server.metrics()["hivewire_connections"]:
+        if time.monotonic() > until:
+            raise BenchError("lines of clients that are gone are still there")
+        time.sleep(0.1)
 
 
 # Messages
