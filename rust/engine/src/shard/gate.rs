@@ -36,8 +36,9 @@ pub(super) enum Refusal {
 }
 
 fn accepts_for(upgrades: Rate) -> Rate {
-    if upgrades == Rate::OFF {
-        return upgrades;
+    if upgrades.per_second == 0 {
+        // No limit, whatever the burst is.
+        return Rate::OFF;
     }
     let many = |tokens: u32| tokens.saturating_mul(ACCEPTS_AN_UPGRADE).max(FEWEST_ACCEPTS);
     Rate { per_second: many(upgrades.per_second), burst: many(upgrades.burst) }
@@ -259,8 +260,9 @@ mod tests {
     #[test]
     fn whoever_is_turned_away_hears_of_it_soon_and_without_a_rate_nobody_waits() {
         assert_eq!(accepts_for(Rate { per_second: 1, burst: 3 }).per_second, FEWEST_ACCEPTS);
-        let mut gate = Gate::new(&Admission { upgrades: Rate::OFF, ..Admission::default() }, 4);
-        gate.accepted(0);
+        let upgrades = Rate { per_second: 0, burst: 300 };
+        let mut gate = Gate::new(&Admission { upgrades, ..Admission::default() }, 4);
+        (0..100_000).for_each(|_| gate.accepted(0));
         assert!(gate.may_accept(0));
     }
 }
