@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from hivewire import app
 from hivewire.core import unread
 from hivewire.core.newest import Newest
-from hivewire.core.remembered import Remembered
 from hivewire.core.view import View
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ SMALL = {
 DEFAULTS = (
     (unread.Budget.__init__, (6,)),
     (Newest.__init__, (8,)),
-    (Remembered.__init__, (3,)),
 )
 """Bounds that are arguments: what they are if nothing is said."""
 ROOMS = ("hivewire.core.", "hivewire.store.", "hivewire.delivery.")

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from hivewire.core.entries import DeviceEntry, ForgetEntry
-from hivewire.core.remembered import Remembered
+from hivewire.core.remembered import REMEMBERED_ROWS, Remembered
 from hivewire.store import keys
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ class Cursors:
     Holds at most one moved cursor a device; what is remembered of others can be dropped.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, remembered: int = REMEMBERED_ROWS) -> None:
         self._store = store
         self._moved: dict[tuple[str, str], CursorEntry] = {}
         """Newer than any row: to be written."""
         self._writing: dict[tuple[str, str], CursorEntry | DeviceEntry | ForgetEntry] = {}
         """In a group that is not durable yet."""
-        self._rows: Remembered[tuple[str, str], keys.CursorRow] = Remembered()
+        self._rows: Remembered[tuple[str, str], keys.CursorRow] = Remembered(remembered)
 
     @property
     def dirty(self) -> bool:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from hivewire.core.entries import MarkEntry
-from hivewire.core.remembered import Remembered
+from hivewire.core.remembered import REMEMBERED_ROWS, Remembered
 from hivewire.store import keys
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ class Covered(NamedTuple):
 class Marks:
     """Gathers moves of marks; what is remembered of members that rest can be dropped."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, remembered: int = REMEMBERED_ROWS) -> None:
         self._store = store
         self._moved: dict[tuple[str, str], Covered] = {}
         """By (conversation, user), newer than any row: to be written."""
         self._writing: dict[tuple[str, str], MarkEntry] = {}
         """In a group that is not durable yet."""
-        self._rows: Remembered[tuple[str, str], keys.MarkRow] = Remembered()
+        self._rows: Remembered[tuple[str, str], keys.MarkRow] = Remembered(remembered)
 
     @property
     def dirty(self) -> bool:

@@ -79,8 +79,9 @@ class View:
         cache_unread: int = KEPT_EVENTS,
     ) -> None:
         self.store = store
-        self.cursors = Cursors(store)
-        self.marks = Marks(store)
+        # Of twice as many devices and members as timelines are cached at rest, like `gathered`.
+        self.cursors = Cursors(store, 2 * cache_users)
+        self.marks = Marks(store, 2 * cache_users)
         self.overlay = Overlay(store)
         """Rows of changes that are on their way to the disk."""
         self.pending: dict[tuple[str, str], SendEntry | ChangeEntry] = {}

@@ -19,3 +19,11 @@ def test_a_newer_row_takes_the_place_of_the_older_one() -> None:
     rows.keep("b", 2)
     rows.keep("a", 9)
     assert dict(rows) == {"a": 9, "b": 2}
+
+
+def test_a_full_one_keeps_what_came_last() -> None:
+    rows: Remembered[int, int] = Remembered(8)
+    for number in range(100):
+        rows.keep(number, number)
+        newest = range(max(number - 3, 0), number + 1)
+        assert all(rows.get(one) == one for one in newest)
