@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hivewire.clock import monotonic_ms
 from hivewire.delivery.heads import GATHER_MS as HEADS_MS
 from hivewire.delivery.receipts import GATHER_MS as RECEIPTS_MS
+from hivewire.delivery.receipts import RIDE_MS
 from hivewire.soon import Soon
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Chores:
     def __init__(self, loop: asyncio.AbstractEventLoop, cursor_delay_ms: int) -> None:
         self._loop = loop
         self.cursors = Soon(loop, cursor_delay_ms, self._write_cursors)
-        self.receipts = Soon(loop, RECEIPTS_MS, self._tell_receipts)
+        self.receipts = Soon(loop, RECEIPTS_MS, self._ride_receipts)
+        self.rides = Soon(loop, RIDE_MS, self._tell_receipts)
         self.heads = Soon(loop, HEADS_MS, self._tell_heads)
         self._retention: Retention | None = None
         self._forget_timer: asyncio.TimerHandle | None = None
@@ -54,11 +56,12 @@ class Chores:
         for timer in (self._forget_timer, self._retention_timer):
             if timer is not None:
                 timer.cancel()
-        for soon in (self.cursors, self.receipts, self.heads):
+        for soon in (self.cursors, self.receipts, self.rides, self.heads):
             soon.cancel()
 
     def tell(self) -> None:
         """Say now what was gathered to be said soon."""
+        self.services.delivery.receipts.ride()
         self._tell_receipts()
         self._tell_heads()
 
@@ -66,6 +69,10 @@ class Chores:
         delivery = self.services.delivery
         if not delivery.journal.dead:
             delivery.cursors()
+
+    def _ride_receipts(self) -> None:
+        if self.services.delivery.receipts.ride():
+            self.rides()
 
     def _tell_receipts(self) -> None:
         self.services.delivery.tell_receipts()

@@ -73,7 +73,7 @@ class Delivery(Rows):
         ops: The engine's numbers for them.
         view: What plan and apply see.
         metrics: Where to count.
-        receipts_soon: Asks for `tell_receipts` in a moment.
+        receipts_soon: Asks for `Receipts.ride` in a moment.
         heads_soon: Asks for `tell_heads` in a moment.
         logs: Hear of each connection and of each message, where the settings ask for it.
     """
@@ -126,6 +126,8 @@ class Delivery(Rows):
         view.tails.release(owed.entries, owed.bodies)
         view.release(owed.entries)
         self._settle(owed)
+        if self.receipts.riding:
+            self._let_ride(owed)
         owed.submitted_ns = monotonic_ns()
         if chaos.reach is not None:
             owed.number = self._submit_by_halves(owed.ops)
@@ -309,8 +311,16 @@ class Delivery(Rows):
 
     # -- what is gathered ------------------------------------------------------------------------
 
+    def _let_ride(self, owed: Owed) -> None:
+        """Push the receipts that wait for one of these events."""
+        push, receipts = self.ops.push, self.receipts
+        for entry in owed.entries:
+            if entry.conv in receipts.riding:
+                told = receipts.take_of(entry.conv, with_twin=bool(self.msgpack_sessions))
+                owed.ops += [(push, user, body, twin, True) for user, body, twin in told]
+
     def tell_receipts(self) -> None:
-        """Push the receipts that were gathered."""
+        """Push the receipts that no event took along."""
         push = self.ops.push
         for user, body, twin in self.receipts.take(with_twin=bool(self.msgpack_sessions)):
             self.now.append((push, user, body, twin, True))

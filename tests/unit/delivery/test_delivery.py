@@ -6,6 +6,7 @@ from hivewire import chaos
 from hivewire.core.entries import Duplicate
 from hivewire.delivery import MSGPACK, Caller, Op
 from hivewire.delivery.delivery import MEMBERS_AN_ENTRY
+from hivewire.delivery.receipts import GATHER_MS
 from hivewire.store import keys
 from hivewire.store.journal import GROUP_ENTRIES
 from tests.unit.handlers.driver import OPS, Driver, Line, bodies, kinds
@@ -277,6 +278,25 @@ class TestMarks:
         ]  # fmt: skip
         assert all(one.volatile for one in told)
 
+    def test_receipts_go_with_the_next_event_of_their_conversation(self) -> None:
+        driver = Driver()
+        ann, bob = driver.open("ann"), driver.open("bob")
+        ann.sends("bob")
+        driver.settle()
+        bob.says("read", conv="direct:ann,bob", n=1)
+        driver.settle()
+        driver.later(GATHER_MS)
+        ann.sends("cat")
+        assert [one.kind for one in driver.settle()] == ["event", "event"]
+        bob.sends("ann")
+        told = driver.settle()
+        assert [(one.kind, one.user) for one in told] == [
+            *(("event", "ann"), ("event", "bob")),
+            *(("push", "ann"), ("push", "bob")),
+        ]
+        driver.later(1_000)
+        assert not driver.told()
+
     def test_I2_no_receipt_before_the_mark_is_durable(self) -> None:
         driver = Driver()
         ann, bob = driver.open("ann"), driver.open("bob")
@@ -284,9 +304,9 @@ class TestMarks:
         driver.settle()
         bob.says("read", conv="direct:ann,bob", n=1)
         driver.turn()
-        assert not driver.delivery.receipts._waiting
+        assert not driver.delivery.receipts._gathered
         driver.sync()
-        assert driver.delivery.receipts._waiting
+        assert driver.delivery.receipts._gathered
 
 
 def test_a_push_is_volatile_and_for_all_devices_of_a_user() -> None:

@@ -247,12 +247,13 @@ class Driver:
         self.metrics = Metrics()
         self.committer = ManualCommitter()
         self.timers = Timers(self.clock)
+        self.rides = self._soon(receipts.RIDE_MS, self._tell_receipts)
         self.delivery = Delivery(
             self.engine,
             OPS,
             self.view,
             self.metrics,
-            receipts_soon=self._soon(receipts.GATHER_MS, self._tell_receipts),
+            receipts_soon=self._soon(receipts.GATHER_MS, self._ride_receipts),
             heads_soon=self._soon(heads.GATHER_MS, self._tell_heads),
         )
         self.journal: Journal[Owed] = Journal(
@@ -374,6 +375,10 @@ class Driver:
     def _release(self, group: Group[Owed]) -> None:
         self.delivery.release(group)
         self.gateway.catch_up()
+
+    def _ride_receipts(self) -> None:
+        if self.delivery.receipts.ride():
+            self.rides()
 
     def _tell_receipts(self) -> None:
         self.delivery.tell_receipts()
