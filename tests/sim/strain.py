@@ -30,7 +30,7 @@ SMALL = {
     "CURSORS_A_GROUP": 1,
     "MANY": 2,
     "RUN": 4,
-    "_WITHIN": 3,
+    "WITHIN": 3,
     "_FREED_AT_ONCE": 3,
 }
 """Constants by the name that they have in whichever module of the core, store or delivery."""

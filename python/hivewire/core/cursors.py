@@ -5,14 +5,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from hivewire.core.entries import DeviceEntry, ForgetEntry
+from hivewire.core.entries import CursorEntry, DeviceEntry, ForgetEntry
 from hivewire.core.remembered import REMEMBERED_ROWS, Remembered
 from hivewire.store import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hivewire.core.entries import CursorEntry
     from hivewire.store import Batch, Put, Store
 
 
@@ -28,7 +27,8 @@ class Cursors:
         """Newer than any row: to be written."""
         self._writing: dict[tuple[str, str], CursorEntry | DeviceEntry | ForgetEntry] = {}
         """In a group that is not durable yet."""
-        self._rows: Remembered[tuple[str, str], keys.CursorRow] = Remembered(remembered)
+        self._rows: Remembered[tuple[str, str], CursorEntry | DeviceEntry] = Remembered(remembered)
+        """What was written a moment ago."""
 
     @property
     def dirty(self) -> bool:
@@ -37,22 +37,29 @@ class Cursors:
 
     def load(self, user: str, device: str) -> int | None:
         """Where a device is; None if it was never seen, or is forgotten."""
+        entry = self._known((user, device))
+        if type(entry) is CursorEntry:
+            return entry.cursor
         row = self.load_row(user, device)
         return None if row is None else row.cursor
 
     def load_row(self, user: str, device: str) -> keys.CursorRow | None:
         """The same, and when the device was last heard of."""
-        device_key = (user, device)
-        entry = self._moved.get(device_key) or self._writing.get(device_key)
+        entry = self._known((user, device))
         if isinstance(entry, ForgetEntry):
             return None
         if entry is not None:
             return keys.CursorRow(entry.cursor, entry.ts)
-        known = self._rows.get(device_key)
-        if known is not None:
-            return known
         row = self._store.get(self._store.columns.cursors, cursor_key(user, device))
         return None if row is None else keys.parse_cursor_value(row)
+
+    def _known(self, device_key: tuple[str, str]) -> CursorEntry | DeviceEntry | ForgetEntry | None:
+        """The newest that memory has of a device."""
+        return (
+            self._moved.get(device_key)
+            or self._writing.get(device_key)
+            or self._rows.get(device_key)
+        )
 
     def gathered(self, user: str, device: str) -> CursorEntry | None:
         """The move of a device that no group holds yet: a kill would lose it."""
@@ -111,7 +118,7 @@ class Cursors:
         self, device_key: tuple[str, str], entry: CursorEntry | DeviceEntry, put: Put
     ) -> None:
         self._writing[device_key] = entry
-        self._rows.keep(device_key, keys.CursorRow(entry.cursor, entry.ts))
+        self._rows.keep(device_key, entry)
         row = cursor_key(*device_key)
         put(row, keys.cursor_value(entry.cursor, entry.ts), self._store.columns.cursors)
 

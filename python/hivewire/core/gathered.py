@@ -14,7 +14,7 @@ from hivewire.store import keys
 from hivewire.store.timelines import (
     RUN,
     SINGLE,
-    ends_run,
+    WITHIN,
     fanout_value,
     message_key_of,
     read,
@@ -99,7 +99,7 @@ class Gathered:
                 state.tail = [reference]
                 state.tail_first = seq
             state.planned = seq
-            if ends_run(seq):
+            if seq & WITHIN == WITHIN:
                 self._put(state, put)
             elif state.rows == seq - 1:
                 state.owes_since = since

@@ -37,7 +37,8 @@ class Marks:
         """By (conversation, user), newer than any row: to be written."""
         self._writing: dict[tuple[str, str], MarkEntry] = {}
         """In a group that is not durable yet."""
-        self._rows: Remembered[tuple[str, str], keys.MarkRow] = Remembered(remembered)
+        self._rows: Remembered[tuple[str, str], MarkEntry] = Remembered(remembered)
+        """What was written a moment ago."""
 
     @property
     def dirty(self) -> bool:
@@ -46,29 +47,31 @@ class Marks:
 
     def load(self, conv: str, user: str) -> keys.MarkRow:
         """The marks of a member as planned."""
-        name = (conv, user)
+        known = self._known((conv, user))
+        return keys.MarkRow(known.delivered, known.read)
+
+    def _known(self, name: tuple[str, str]) -> MarkEntry | keys.MarkRow:
+        """The same, in whatever there is that says it."""
         moved = self._moved.get(name)
-        entry = self._writing.get(name) if moved is None else moved.mark
-        if entry is not None:
-            return keys.MarkRow(entry.delivered, entry.read)
-        known = self._rows.get(name)
-        if known is not None:
-            return known
-        return stored_marks(self._store, conv, user)
+        if moved is not None:
+            return moved.mark
+        # What is being written is remembered as well, unless much has been written since.
+        return self._rows.get(name) or self._writing.get(name) or stored_marks(self._store, *name)
 
     def move(
         self, conv: str, user: str, delivered: int, read: int, authors: frozenset[str]
     ) -> bool:
         """Note that a member got further; False if that was known. Written by the next `flush`."""
-        before = self.load(conv, user)
+        name = (conv, user)
+        before = self._known(name)
         read = max(read, before.read)
         delivered = max(delivered, before.delivered, read)
-        if (delivered, read) == before:
+        if delivered == before.delivered and read == before.read:
             return False
-        gathered = self._moved.get((conv, user))
+        gathered = self._moved.get(name)
         if gathered is not None:
             authors |= gathered.authors
-        self._moved[conv, user] = Covered(MarkEntry(user, conv, delivered, read), authors)
+        self._moved[name] = Covered(MarkEntry(user, conv, delivered, read), authors)
         return True
 
     def start(self, conv: str, user: str, n: int, put: Put) -> MarkEntry:
@@ -100,7 +103,7 @@ class Marks:
     def _write(self, entry: MarkEntry, put: Put) -> None:
         name = (entry.conv, entry.user)
         self._writing[name] = entry
-        self._rows.keep(name, keys.MarkRow(entry.delivered, entry.read))
+        self._rows.keep(name, entry)
         value = keys.mark_value(entry.delivered, entry.read)
         put(mark_key(entry.conv, entry.user), value, self._store.columns.marks)
 

@@ -163,8 +163,10 @@ class Delivery(Rows):
             self.receipts.note(covered)
             if self.pushes is not None:
                 self.pushes.read(covered.mark)
-        for mark in owed.marks:
-            self.receipts.catch_up(mark)
+        # Those that receipts tell of are among the marks, and are noted already.
+        if len(owed.marks) > len(owed.covered):
+            for mark in owed.marks:
+                self.receipts.catch_up(mark)
         for conv in owed.channels:
             self.heads.note(conv)
 

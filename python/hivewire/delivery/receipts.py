@@ -1,9 +1,9 @@
 """Receipts: who is told how far somebody got in a conversation (protocol, section 6).
 
 The user's own devices always; in a direct chat the other side; in a small group those who wrote
-what was newly covered. Gathered, so that somebody who reads quickly makes a few pushes a second; then
-they ride with the next event of their conversation, if one comes soon: most of those who are told
-get that event as well, and one write takes both.
+what was newly covered. Gathered, so that somebody who reads quickly makes a few pushes a second;
+then they ride with the next event of their conversation, if one comes soon: most of those who are
+told get that event as well, and one write takes both.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from hivewire.core.entries import MarkEntry
     from hivewire.core.marks import Covered
+    from hivewire.core.state import ConversationState
     from hivewire.core.view import View
 
 GATHER_MS = 400
@@ -89,24 +90,26 @@ class Receipts:
 
     def take_of(self, conv: str, *, with_twin: bool) -> list[Push]:
         """The receipts that go with an event of this conversation."""
+        conversation = self._view.conversation(conv)
         pushes: list[Push] = []
         for user, (delivered, read, authors) in self.riding.pop(conv).items():
-            receipt = {"conv": conv, "user": user, "delivered": delivered, "read": read}
-            body = encode({"op": "receipt", **receipt})
+            body = encode(
+                {"op": "receipt", "conv": conv, "user": user, "delivered": delivered, "read": read}
+            )
             packed = twin(body) if with_twin else None
-            told = sorted(self._told(conv, user, authors))
+            told = sorted(_told(conversation, user, authors))
             pushes += [(other, body, packed) for other in told]
         return pushes
 
-    def _told(self, conv: str, user: str, authors: set[str]) -> set[str]:
-        conversation = self._view.conversation(conv)
-        if conversation is None or conversation.is_channel:
-            return {user}
-        if conversation.kind == keys.KIND_DIRECT:
-            return {user, *conversation.members}
-        if conversation.size > SMALL_GROUP:
-            return {user}
-        return {user, *(author for author in authors if author in conversation.roles)}
+
+def _told(conversation: ConversationState | None, user: str, authors: set[str]) -> set[str]:
+    if conversation is None or conversation.is_channel:
+        return {user}
+    if conversation.kind == keys.KIND_DIRECT:
+        return {user, *conversation.members}
+    if conversation.size > SMALL_GROUP:
+        return {user}
+    return {user, *(author for author in authors if author in conversation.roles)}
 
 
 def _newer(got: _Got, mark: MarkEntry) -> _Got:

@@ -70,5 +70,5 @@ def is_replaced(user: str, device: str, conn: int, services: Services) -> bool:
     connected = services.connected.get(user)
     if connected is not None and connected.get(device, conn) != conn:
         return True
-    coming = services.connecting.get(user, ())
-    return any(name == device and newer != conn for name, newer in coming)
+    coming = services.connecting.get(user)
+    return coming is not None and any(name == device and newer != conn for name, newer in coming)

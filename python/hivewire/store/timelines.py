@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 RUN = 16
 """Events in a row at most, a power of two: where a place is, is found in that many rows."""
-_WITHIN = RUN - 1
+WITHIN = RUN - 1
+"""Of a place, what says where in its row it may be: the last one has all these bits."""
 
 _VERSION = 1
 _RUN_HEAD = Struct(">BB")
@@ -46,12 +47,7 @@ class Reference(NamedTuple):
 
 def start_of(seq: int) -> int:
     """Where the row with `seq` begins at the earliest."""
-    return seq & ~_WITHIN
-
-
-def ends_run(seq: int) -> bool:
-    """Whether the event behind `seq` is in another row in any case."""
-    return seq & _WITHIN == _WITHIN
+    return seq & ~WITHIN
 
 
 def pack_reference(kind: int, message_key: bytes) -> bytes:
@@ -256,7 +252,7 @@ def runs(prefix: bytes, first: int, packed: Sequence[bytes]) -> Iterator[tuple[b
     """Rows of `timeline` with these packed references from the place `first` on."""
     at = 0
     while at < len(packed):
-        behind = at + RUN - ((first + at) & _WITHIN)
+        behind = at + RUN - ((first + at) & WITHIN)
         yield prefix + keys.position(first + at), pack_run(packed[at:behind])
         at = behind
 
