@@ -45,7 +45,9 @@ def apply_send(entry: SendEntry, view: View, put: Put, columns: Columns) -> byte
     place = keys.position(entry.n)
     message_key = conversation.prefix + place
     put(message_key, keys.MESSAGE_VERSION + body, columns.messages)
-    view.gathered.add(conversation.reference + place, entry.members, put)
+    states = view.gathered.add(conversation.reference + place, entry.members, put)
+    if states is not None:
+        view.speaking[entry.conv, entry.n] = states
     if view.pushes:
         apply_held(entry, message_key, view, put)
     put(

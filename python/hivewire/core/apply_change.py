@@ -5,6 +5,7 @@ As in `apply`, the entry holds all decisions (I11); what is planned in memory mo
 
 from __future__ import annotations
 
+from sys import intern
 from typing import TYPE_CHECKING
 
 from hivewire.core import entries as e
@@ -133,7 +134,7 @@ def _set_member(
     applied.pending.append(put("members", state.prefix + effect.user.encode(), value, batch.put))
     applied.pending.append(put("members", own, value, batch.put))
     if not state.is_channel:
-        state.roles[effect.user] = row
+        state.roles[intern(effect.user)] = row
         state.members = tuple(state.roles)
     if effect.mark is not None:
         applied.marks.append(view.marks.start(entry.conv, effect.user, effect.mark, batch.put))

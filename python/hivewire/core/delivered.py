@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -46,19 +45,14 @@ def note_delivered(entry: CursorEntry | DeviceEntry, view: View) -> None:
 
 def _newest(places: list[Place]) -> dict[str, tuple[int, set[str]]]:
     """For each conversation its newest place and all authors; `places` has the newest first."""
-    if not places:
-        return {}
-    convs, _, authors = zip(*places, strict=True)
-    if len(set(convs)) == 1:
-        # The usual, at a tenth of the cost.
-        conv, n, _ = places[0]
-        return {conv: (n, set(authors))}
     found: dict[str, tuple[int, set[str]]] = {}
+    last, authors = "", set[str]()
     for conv, n, author in places:
-        if conv in found:
-            found[conv][1].add(author)
-        else:
-            found[conv] = n, {author}
+        # One conversation many times in a row is the usual.
+        if conv != last:
+            _, authors = found.setdefault(conv, (n, set[str]()))
+            last = conv
+        authors.add(author)
     return found
 
 
@@ -66,7 +60,8 @@ def _places(first: int, last: int, user: UserState, view: View) -> list[Place]:
     """The events of a timeline from `last` back to `first`: remembered, or read."""
     recent, skipped = user.recent, user.durable - last
     if recent is not None and skipped + last - first < len(recent):
-        return list(islice(reversed(recent), skipped, skipped + last - first + 1))
+        behind = len(recent) - skipped
+        return recent[behind - (last - first + 1) : behind][::-1]
     store, columns = view.store, view.store.columns
     found = [key for key in message_keys(store, user, first, last + 1) if key is not None]
     found.reverse()

@@ -67,11 +67,15 @@ class Gathered:
         self._owing: dict[str, UserState] = {}
         """Whose references wait, in the order of the first reference that does."""
 
-    def add(self, reference: bytes, members: Sequence[tuple[str, int]], put: Put) -> None:
-        """Take a place in each member's timeline for a packed reference."""
+    def add(
+        self, reference: bytes, members: Sequence[tuple[str, int]], put: Put
+    ) -> list[UserState] | None:
+        """Take a place in each member's timeline for a packed reference.
+
+        Returns the timelines where they are many, in the order of `members`.
+        """
         if len(members) >= MANY:
-            self._gather(reference, members, put)
-            return
+            return self._gather(reference, members, put)
         users, timeline, position = self._users, self._columns.timeline, keys.position
         single = SINGLE + reference
         for member, seq in members:
@@ -83,15 +87,19 @@ class Gathered:
             else:
                 put(state.prefix + position(seq), single, timeline)
                 state.planned = state.rows = seq
+        return None
 
-    def _gather(self, reference: bytes, members: Sequence[tuple[str, int]], put: Put) -> None:
+    def _gather(
+        self, reference: bytes, members: Sequence[tuple[str, int]], put: Put
+    ) -> list[UserState]:
         users, owing, position = self._users, self._owing, keys.position
+        states = [users[member] for member, _ in members]
         since = self._count
         self._count += len(members)
-        places: list[bytes] = []
-        for member, seq in members:
-            state = users[member]
-            places += (state.prefix, position(seq))
+        places = [
+            state.prefix + position(seq) for state, (_, seq) in zip(states, members, strict=True)
+        ]
+        for state, (member, seq) in zip(states, members, strict=True):
             tail = state.tail
             if tail:
                 tail.append(reference)
@@ -105,6 +113,7 @@ class Gathered:
                 state.owes_since = since
                 owing[member] = state
         put(position(self._count), fanout_value(reference, places), self._columns.fanout)
+        return states
 
     def sweep(self, put: Put, limit: int | None = None) -> Swept:
         """Put runs that are not full: if too much waits, of the `limit` who wait the longest.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from sys import intern
 from typing import TYPE_CHECKING
 
 from hivewire.core.names import parse_direct
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 RECENT_EVENTS = 64
 """Events of a timeline that are remembered, so that an ack finds without reading what it covers."""
+RECENT_SPARE = 32
+"""As many more before the oldest are forgotten: then all of these at once."""
 _ROWS_AT_A_TIME = 512
 
 
@@ -26,13 +28,22 @@ Place = tuple[str, int, str]
 that it stands in; a plain tuple is made in half the time."""
 
 
-class UserState:
+class _Spoken:
+    """Of a timeline what each event touches.
+
+    Slots of a base come first, so these lie together: with thousands of timelines each line of the
+    processor's cache that one takes is a miss.
+    """
+
+    __slots__ = ("durable", "planned", "prefix", "recent", "rows", "tail")
+
+
+class UserState(_Spoken):
     """The timeline of one user."""
 
     __slots__ = (
-        *("channels", "delivered", "durable", "floor", "owes_since", "planned", "planned_floor"),
-        *("prefix", "pushed", "recent", "registering", "rows", "sweeping", "tail", "tail_first"),
-        "user",
+        *("channels", "delivered", "floor", "owes_since", "planned_floor", "pushed"),
+        *("registering", "sweeping", "tail_first", "user"),
     )
 
     def __init__(self, user: str, prefix: bytes, head: int, row: keys.UserRow) -> None:
@@ -61,14 +72,20 @@ class UserState:
         self.tail: list[bytes] | None = None
         """The packed references from `tail_first` to `planned`: all that is in no durable row."""
         self.tail_first = 0
-        self.recent: deque[Place] | None = None
-        """The last durable events, without a gap: the last one is `durable`. None, 600 bytes
-        less, as long as there was none in this process."""
+        self.recent: list[Place] | None = None
+        """The last durable events, without a gap: the last one is `durable`. None, some hundred
+        bytes less, as long as there was none in this process."""
 
-    def begin_recent(self) -> deque[Place]:
-        """Remember events from now on."""
-        self.recent = deque(maxlen=RECENT_EVENTS)
-        return self.recent
+    def remember(self, seq: int, place: Place) -> None:
+        """The next event is durable."""
+        self.durable = seq
+        recent = self.recent
+        if recent is None:
+            self.recent = [place]
+            return
+        recent.append(place)
+        if len(recent) > RECENT_EVENTS + RECENT_SPARE:
+            del recent[:-RECENT_EVENTS]
 
     def row(self) -> bytes:
         """The user's own row in `marks`."""
@@ -176,7 +193,7 @@ def load_conversation(store: Store, conv: str) -> ConversationState | None:
 def _load_direct(store: Store, target: Target, prefix: bytes) -> ConversationState:
     row = keys.ConversationRow(keys.KIND_DIRECT, 0, keys.HISTORY_ALL, len(target.members), "")
     state = ConversationState(target.conv, prefix, row, _head(store, prefix))
-    state.members = target.members
+    state.members = tuple(map(intern, target.members))
     return state
 
 
@@ -191,7 +208,7 @@ def load_members(store: Store, prefix: bytes) -> dict[str, keys.MemberRow]:
     start, end = prefix, keys.range_end(prefix)
     while rows := store.scan(store.columns.members, start, end, _ROWS_AT_A_TIME):
         for key, value in rows:
-            found[key[len(prefix) :].decode()] = keys.parse_member_value(value)
+            found[intern(key[len(prefix) :].decode())] = keys.parse_member_value(value)
         start = rows[-1][0] + b"\0"
     return found
 

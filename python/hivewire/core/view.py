@@ -6,6 +6,7 @@ The caches can be dropped at any moment, save what is not durable yet: that is o
 from __future__ import annotations
 
 from collections import OrderedDict
+from sys import intern
 from typing import TYPE_CHECKING, TypeVar
 
 from hivewire.core.cursors import Cursors
@@ -16,6 +17,8 @@ from hivewire.core.names import direct
 from hivewire.core.newest import Newest
 from hivewire.core.overlay import Overlay
 from hivewire.core.state import (
+    RECENT_EVENTS,
+    RECENT_SPARE,
     ConversationState,
     UserState,
     block_row,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
         TrimEntry,
         UnregisterEntry,
     )
+    from hivewire.core.state import Place
     from hivewire.store import Store
 
 CACHED_USERS = 8192
@@ -58,6 +62,8 @@ class Users(OrderedDict[str, UserState]):
 
     def load(self, user: str, stored_cursor: int | None = None) -> UserState:
         """Read a timeline's state that is not here, and keep it."""
+        # Members of conversations are the same objects: to find one compares no characters.
+        user = intern(user)
         state = load_user(self._store, user, stored_cursor)
         if len(self) >= self._bound:
             _evict(self)
@@ -86,6 +92,9 @@ class View:
         """Rows of changes that are on their way to the disk."""
         self.pending: dict[tuple[str, str], SendEntry | ChangeEntry] = {}
         """By (user, key): what is not durable yet. Bounded by what the journal lets wait."""
+        self.speaking: dict[tuple[str, int], list[UserState]] = {}
+        """By (conversation, n) of a large message that is not durable yet: the timelines that it
+        stands in. They stay in memory until it is, so nobody need look for them again."""
         self.tails = Tails(store, cache_history)
         """The newest events of conversations that are read."""
         self.unread = Unread(store, cache_unread)
@@ -207,10 +216,13 @@ class View:
             self._conversations[conv].durable = n
             if conv in newest:
                 newest.release(conv, n, entry.ts)
+            if self.speaking:
+                states = self.speaking.pop((conv, n), None)
+                if states is not None:
+                    _remember(states, entry.members, place)
+                    continue
             for member, seq in entry.members:
-                state = users[member]
-                state.durable = seq
-                (state.recent or state.begin_recent()).append(place)
+                users[member].remember(seq, place)
 
     def _release_change(self, entry: ChangeEntry) -> None:
         """The same for a change, which may be of several events."""
@@ -225,9 +237,7 @@ class View:
             self.newest.release(entry.conv, part.n, entry.ts)
             place = (entry.conv, part.n, entry.user)
             for member, seq in part.members:
-                state = users[member]
-                state.durable = seq
-                (state.recent or state.begin_recent()).append(place)
+                users[member].remember(seq, place)
 
     def release_trim(self, entry: TrimEntry) -> None:
         """A timeline's floor is durable now: what is below it may go."""
@@ -244,6 +254,19 @@ class View:
                 self.tails.forget(entry.conv, effect.n)
                 if isinstance(effect, Rewrite):
                     self.unread.forget(entry.conv, effect.n)
+
+
+def _remember(states: list[UserState], members: tuple[tuple[str, int], ...], place: Place) -> None:
+    """`UserState.remember` of many, spelled out: a call for each is a third of this."""
+    for state, (_, seq) in zip(states, members, strict=True):
+        state.durable = seq
+        recent = state.recent
+        if recent is None:
+            state.recent = [place]
+            continue
+        recent.append(place)
+        if len(recent) > RECENT_EVENTS + RECENT_SPARE:
+            del recent[:-RECENT_EVENTS]
 
 
 def _evict(cache: OrderedDict[str, State]) -> list[tuple[str, str]]:

@@ -148,7 +148,7 @@ def fanout_value(reference: bytes, places: Iterable[bytes]) -> bytes:
 
     Args:
         reference: Packed.
-        places: For each member the prefix of the user's keys, then the `seq` as a position.
+        places: Of each member the prefix of the user's keys and behind it the `seq` as a position.
     """
     return _FANOUT_HEAD.pack(_VERSION) + reference + b"".join(places)
 

@@ -5,6 +5,7 @@ import pytest
 from hivewire.core.names import direct
 from hivewire.core.state import (
     RECENT_EVENTS,
+    RECENT_SPARE,
     ConversationState,
     block_row,
     load_conversation,
@@ -125,12 +126,13 @@ def test_a_user_knows_how_many_channels_there_are() -> None:
 
 def test_a_user_is_remembered_with_the_last_events() -> None:
     driver = Driver()
-    for _ in range(RECENT_EVENTS + 2):
+    for number in range(1, 3 * RECENT_EVENTS):
         driver.sent("ann", "user:ann")
-    ann = driver.view.user("ann")
-    assert ann.recent is not None
-    assert len(ann.recent) == RECENT_EVENTS
-    assert ann.recent[-1] == ("direct:ann,ann", RECENT_EVENTS + 2, "ann")
+        recent = driver.view.user("ann").recent
+        assert recent is not None
+        assert min(number, RECENT_EVENTS) <= len(recent) <= RECENT_EVENTS + RECENT_SPARE
+        newest = range(number - len(recent) + 1, number + 1)
+        assert recent == [("direct:ann,ann", n, "ann") for n in newest]
 
 
 def test_a_block_is_no_conversation() -> None:
