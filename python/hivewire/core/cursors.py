@@ -10,7 +10,7 @@ from hivewire.core.remembered import REMEMBERED_ROWS, Remembered
 from hivewire.store import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hivewire.store import Batch, Put, Store
 
@@ -19,10 +19,21 @@ class Cursors:
     """Gathers cursor moves, so that a busy device writes one row in a while and not one an ack.
 
     Holds at most one moved cursor a device; what is remembered of others can be dropped.
+
+    Args:
+        store: Where the rows are.
+        remembered: Rows that may be remembered.
+        prefix_of: What the keys of a user begin with, of one whose timeline was looked at.
     """
 
-    def __init__(self, store: Store, remembered: int = REMEMBERED_ROWS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        remembered: int = REMEMBERED_ROWS,
+        prefix_of: Callable[[str], bytes] = keys.prefix,
+    ) -> None:
         self._store = store
+        self._prefix_of = prefix_of
         self._moved: dict[tuple[str, str], CursorEntry] = {}
         """Newer than any row: to be written."""
         self._writing: dict[tuple[str, str], CursorEntry | DeviceEntry | ForgetEntry] = {}
@@ -119,7 +130,8 @@ class Cursors:
     ) -> None:
         self._writing[device_key] = entry
         self._rows.keep(device_key, entry)
-        row = cursor_key(*device_key)
+        user, device = device_key
+        row = self._prefix_of(user) + device.encode()
         put(row, keys.cursor_value(entry.cursor, entry.ts), self._store.columns.cursors)
 
 

@@ -85,8 +85,9 @@ class View:
         cache_unread: int = KEPT_EVENTS,
     ) -> None:
         self.store = store
+        self.users = Users(store, cache_users)
         # Of twice as many devices and members as timelines are cached at rest, like `gathered`.
-        self.cursors = Cursors(store, 2 * cache_users)
+        self.cursors = Cursors(store, 2 * cache_users, lambda user: self.users[user].prefix)
         self.marks = Marks(store, 2 * cache_users)
         self.overlay = Overlay(store)
         """Rows of changes that are on their way to the disk."""
@@ -105,7 +106,6 @@ class View:
         self.to_push: list[str] = []
         """Users for whom an apply has put something there, until its caller takes them."""
         self._cache_users = cache_users
-        self.users = Users(store, cache_users)
         self.gathered = Gathered(store, self.users, 2 * cache_users)
         """References that wait to make a run: of twice as many timelines as are cached at rest."""
         self.routes: dict[tuple[str, str], ConversationState] = {}
