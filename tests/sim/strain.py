@@ -28,7 +28,7 @@ SMALL = {
     "_LOOK_AHEAD": 2,
     "_ROWS_AT_A_TIME": 2,
     "GROUP_ENTRIES": 3,
-    "CURSORS_A_GROUP": 1,
+    "CURSORS_AT_ONCE": 1,
     "MANY": 2,
     "RUN": 4,
     "WITHIN": 3,

@@ -11,10 +11,8 @@ from hivewire.delivery.answers import JSON, MSGPACK, encode, sent, sent_fields
 from hivewire.delivery.caller import Caller
 from hivewire.delivery.delivery import Delivery
 from hivewire.delivery.owed import Op, Ops, Owed
-from hivewire.delivery.rows import CURSORS_A_GROUP
 
 __all__ = [
-    "CURSORS_A_GROUP",
     "JSON",
     "MSGPACK",
     "Caller",

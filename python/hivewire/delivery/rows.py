@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from hivewire.delivery.owed import Owed
     from hivewire.store.journal import Group, Journal
 
-CURSORS_A_GROUP = 200
-"""Cursors that are written together: a write holds the interpreter lock for 1.5 µs each."""
+CURSORS_AT_ONCE = 200
+"""Cursors that are put before it is looked whether their group is full."""
+ROWS_AN_ENTRY = 4
+"""So many cursors, or marks, weigh as one entry: a message in a direct chat is as many rows, and
+the write of a row holds the interpreter lock for 1.5 µs."""
 SEEN_AN_ENTRY = 8
 """So many users who are gone weigh as one entry: each is one small row. A node that drains writes
 one for everybody, and a million in groups of 200 would be five thousand syncs."""
@@ -151,8 +154,8 @@ class Rows:
             chaos.reach("cursor")
         while self.view.cursors.dirty or self.view.marks.dirty:
             group = self.journal.rotate_if_full()
-            moved = self.view.cursors.flush(group.put, CURSORS_A_GROUP)
-            group.count += len(moved)
+            moved = self.view.cursors.flush(group.put, CURSORS_AT_ONCE)
+            group.count += -(-len(moved) // ROWS_AN_ENTRY)
             group.payload.cursors.extend(moved)
             for entry in moved:
                 note_delivered(entry, self.view)
@@ -168,6 +171,6 @@ class Rows:
         if not self.view.marks.dirty:
             return
         moved = self.view.marks.flush(group.put)
-        group.count += len(moved)
+        group.count += -(-len(moved) // ROWS_AN_ENTRY)
         group.payload.covered += moved
         group.payload.marks += [covered.mark for covered in moved]

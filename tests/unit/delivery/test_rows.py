@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from hivewire import chaos
 from hivewire.core.entries import CursorEntry
-from hivewire.delivery import CURSORS_A_GROUP
+from hivewire.delivery.rows import ROWS_AN_ENTRY
+from hivewire.store.journal import GROUP_ENTRIES
 from tests.unit.handlers.driver import Driver
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ class TestCursors:
         driver = Driver()
         sizes: list[int] = []
         driver.journal._observe = lambda commit: sizes.append(commit.entries)
-        self.moved(driver, 2 * CURSORS_A_GROUP + 50)
+        self.moved(driver, 2 * GROUP_ENTRIES * ROWS_AN_ENTRY + 50)
         driver.delivery.cursors()
         assert not driver.view.cursors.dirty
         driver.settle()
-        assert sizes == [CURSORS_A_GROUP, CURSORS_A_GROUP, 50]
+        assert sizes == [GROUP_ENTRIES, GROUP_ENTRIES, 13]
 
     def test_nobody_is_told_of_them(self) -> None:
         driver = Driver()
