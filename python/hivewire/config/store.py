@@ -43,8 +43,9 @@ class Store(Section):
     cache_users: int = setting(
         8192,
         "Users whose timeline's head stays in memory; dropped and read again at any moment.",
-        more="About 500 bytes each.",
-        less="A read for each send to a user who is not in it.",
+        more="About 500 bytes each, and 800 for marks and cursors of twice as many.",
+        less="A read for each send to a user who is not in it, two for an ack of one who is not "
+        "among twice as many.",
         ge=256,
     )
     cache_history: Size = setting(

@@ -21,7 +21,7 @@ from hivewire.delivery.answers import encode, sent
 from hivewire.delivery.heads import Heads, heads_topic, open_topic
 from hivewire.delivery.owed import Op, Ops, Owed
 from hivewire.delivery.receipts import Receipts
-from hivewire.delivery.rows import Rows
+from hivewire.delivery.rows import ROWS_AN_ENTRY, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -239,7 +239,7 @@ class Delivery(Rows):
         owed.bodies += applied.bodies
         owed.pending += applied.pending
         owed.marks += applied.marks
-        group.count += 1 + len(entry.effects) // MEMBERS_AN_ENTRY
+        group.count += 1 + len(entry.effects) // ROWS_AN_ENTRY
         for effect in entry.effects:
             if isinstance(effect, CountChannel):
                 self._follow(owed, entry.conv, effect)
@@ -260,7 +260,7 @@ class Delivery(Rows):
         swept = waiting.sweep(group.put, limit)
         if swept.places:
             owed.swept.append(swept)
-            group.count += len(swept.places) // MEMBERS_AN_ENTRY
+            group.count += len(swept.places) // ROWS_AN_ENTRY
         if owed.freed is None:
             owed.freed = waiting.to_free()
 

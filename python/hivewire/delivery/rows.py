@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 CURSORS_AT_ONCE = 200
 """Cursors that are put before it is looked whether their group is full."""
 ROWS_AN_ENTRY = 4
-"""So many cursors, or marks, weigh as one entry: a message in a direct chat is as many rows, and
-the write of a row holds the interpreter lock for 1.5 µs."""
+"""So many rows that are put besides weigh as one entry: a message in a direct chat is as many, and
+the write of one holds the interpreter lock for 1.5 µs."""
 SEEN_AN_ENTRY = 8
 """So many users who are gone weigh as one entry: each is one small row. A node that drains writes
 one for everybody, and a million in groups of 200 would be five thousand syncs."""
