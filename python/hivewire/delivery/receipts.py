@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from hivewire.core.events import encode, twin
 from hivewire.core.limits import SMALL_GROUP
 from hivewire.store import keys
@@ -29,6 +31,14 @@ RIDE_MS = 200
 
 Push = tuple[str, bytes, bytes | None]
 """To whom; the receipt as JSON and, if anybody speaks it, as MessagePack."""
+
+
+class _Receipt(Struct, gc=False, tag_field="op", tag="receipt"):
+    conv: str
+    user: str
+    delivered: int
+    read: int
+
 
 _Got = tuple[int, int, set[str]]
 """Up to where it was delivered and read, and who wrote what that covers."""
@@ -93,9 +103,7 @@ class Receipts:
         conversation = self._view.conversation(conv)
         pushes: list[Push] = []
         for user, (delivered, read, authors) in self.riding.pop(conv).items():
-            body = encode(
-                {"op": "receipt", "conv": conv, "user": user, "delivered": delivered, "read": read}
-            )
+            body = encode(_Receipt(conv, user, delivered, read))
             packed = twin(body) if with_twin else None
             told = sorted(_told(conversation, user, authors))
             pushes += [(other, body, packed) for other in told]
