@@ -93,13 +93,14 @@ class Gathered:
         self, reference: bytes, members: Sequence[tuple[str, int]], put: Put
     ) -> list[UserState]:
         users, owing, position = self._users, self._owing, keys.position
-        states = [users[member] for member, _ in members]
+        states: list[UserState] = []
         since = self._count
         self._count += len(members)
-        places = [
-            state.prefix + position(seq) for state, (_, seq) in zip(states, members, strict=True)
-        ]
-        for state, (member, seq) in zip(states, members, strict=True):
+        for member, seq in members:
+            # One that is not in memory is read here, in place of one at rest: of those before it
+            # none is any more, for their places are planned.
+            state = users[member]
+            states.append(state)
             tail = state.tail
             if tail:
                 tail.append(reference)
@@ -112,6 +113,9 @@ class Gathered:
             elif state.rows == seq - 1:
                 state.owes_since = since
                 owing[member] = state
+        places = [
+            state.prefix + position(seq) for state, (_, seq) in zip(states, members, strict=True)
+        ]
         put(position(self._count), fanout_value(reference, places), self._columns.fanout)
         return states
 

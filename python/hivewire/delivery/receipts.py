@@ -45,7 +45,7 @@ _Got = tuple[int, int, set[str]]
 
 
 class Receipts:
-    """Marks that are durable and not told yet. At most two a member of a conversation.
+    """Marks that are durable and not told yet. At most one a member of a conversation.
 
     Args:
         view: What conversations are.
@@ -61,8 +61,16 @@ class Receipts:
         """By conversation, then by user: those that go with its next event."""
 
     def note(self, covered: Covered) -> None:
-        """A mark is durable now."""
+        """A mark is durable now.
+
+        A receipt that rides tells the newest: an older mark may not be heard of after an answer
+        that has shown this one.
+        """
         mark, authors = covered
+        riding = self.riding.get(mark.conv)
+        if riding is not None and mark.user in riding:
+            riding[mark.user] = (mark.delivered, mark.read, riding[mark.user][2] | authors)
+            return
         if not self._gathered:
             self._soon()
         name = (mark.conv, mark.user)

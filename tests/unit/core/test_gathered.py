@@ -47,6 +47,14 @@ def test_an_event_for_many_is_one_row_and_is_read_from_memory() -> None:
         assert texts(driver, user) == [None, None, "one"]
 
 
+def test_I3_members_who_do_not_fit_into_memory_together_lose_nothing() -> None:
+    driver = group(cache_users=1)
+    for number in range(4, 40):
+        driver.sent("ann", "group:g", str(number))
+    for user in EVERYBODY:
+        assert texts(driver, user) == [None, None, "one", *(str(n) for n in range(4, 40))]
+
+
 def test_a_full_run_is_one_row_for_each() -> None:
     driver = group()
     for number in range(4, 16):
