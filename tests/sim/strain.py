@@ -24,7 +24,7 @@ SMALL = {
     "_READ_DIRECTLY": 0,
     "TAIL_EVENTS": 3,
     "RECENT_EVENTS": 2,
-    "RECENT_SPARE": 1,
+    "RECENT_MOST": 3,
     "_LOOK_AHEAD": 2,
     "_ROWS_AT_A_TIME": 2,
     "GROUP_ENTRIES": 3,

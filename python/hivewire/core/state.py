@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 RECENT_EVENTS = 64
 """Events of a timeline that are remembered, so that an ack finds without reading what it covers."""
-RECENT_SPARE = 32
-"""As many more before the oldest are forgotten: then all of these at once."""
+RECENT_MOST = 96
+"""So many before the oldest are forgotten, which is cheaper for some at once."""
 _ROWS_AT_A_TIME = 512
 
 
@@ -84,7 +84,7 @@ class UserState(_Spoken):
             self.recent = [place]
             return
         recent.append(place)
-        if len(recent) > RECENT_EVENTS + RECENT_SPARE:
+        if len(recent) > RECENT_MOST:
             del recent[:-RECENT_EVENTS]
 
     def row(self) -> bytes:

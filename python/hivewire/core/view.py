@@ -18,7 +18,7 @@ from hivewire.core.newest import Newest
 from hivewire.core.overlay import Overlay
 from hivewire.core.state import (
     RECENT_EVENTS,
-    RECENT_SPARE,
+    RECENT_MOST,
     ConversationState,
     UserState,
     block_row,
@@ -265,7 +265,7 @@ def _remember(states: list[UserState], members: tuple[tuple[str, int], ...], pla
             state.recent = [place]
             continue
         recent.append(place)
-        if len(recent) > RECENT_EVENTS + RECENT_SPARE:
+        if len(recent) > RECENT_MOST:
             del recent[:-RECENT_EVENTS]
 
 

@@ -5,7 +5,7 @@ import pytest
 from hivewire.core.names import direct
 from hivewire.core.state import (
     RECENT_EVENTS,
-    RECENT_SPARE,
+    RECENT_MOST,
     ConversationState,
     block_row,
     load_conversation,
@@ -130,7 +130,7 @@ def test_a_user_is_remembered_with_the_last_events() -> None:
         driver.sent("ann", "user:ann")
         recent = driver.view.user("ann").recent
         assert recent is not None
-        assert min(number, RECENT_EVENTS) <= len(recent) <= RECENT_EVENTS + RECENT_SPARE
+        assert min(number, RECENT_EVENTS) <= len(recent) <= RECENT_MOST
         newest = range(number - len(recent) + 1, number + 1)
         assert recent == [("direct:ann,ann", n, "ann") for n in newest]
 
