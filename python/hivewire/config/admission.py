@@ -11,8 +11,9 @@ class Admission(Section):
 
     connects_per_second: int = setting(
         5_000,
-        "Upgrades of the node, sustained; the next one gets 503 with a Retry-After of its own, so "
-        "50,000 who were cut off at once are back after 12 s. 0 means no limit.",
+        "Upgrades of the node, sustained; the next one gets 503 with a Retry-After of its own. "
+        "While others speak it is half of it, so 50,000 who were cut off at once are back after "
+        "some 25 s. 0 means no limit.",
         more="A storm of reconnects takes more from those who are connected.",
         less="Coming back after an outage takes longer.",
         ge=0,

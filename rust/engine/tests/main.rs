@@ -8,6 +8,8 @@ mod admission;
 #[cfg(test)]
 mod allocation;
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod driver;

@@ -1,7 +1,6 @@
-//! New sockets: taken until the listener is empty, or until there is no room for more.
+//! New sockets: taken from the listener, until there is no room for more.
 
 use super::Shard;
-use crate::config::ACCEPTS_A_TURN;
 use crate::table::{Phase, flag};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Poll, Token};
@@ -10,8 +9,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
-/// Connections that the kernel may hold for a shard that has not accepted them yet.
-const BACKLOG: i32 = 4_096;
+/// Connections that the kernel may hold for a shard that has not accepted them yet, if
+/// `net.core.somaxconn` lets it. For those beyond it a connect is tried again by their kernels, after
+/// seconds that double: a shard takes in 16,384 sooner than that.
+const BACKLOG: i32 = 16_384;
 
 /// A listener of the shard's own: the kernel spreads connections over all shards (`SO_REUSEPORT`).
 pub(super) fn listen(address: SocketAddr, poll: &Poll, token: Token) -> io::Result<TcpListener> {
@@ -38,34 +39,36 @@ pub(crate) fn claim(address: SocketAddr) -> io::Result<()> {
 }
 
 impl Shard {
-    pub(super) fn accept(&mut self) {
+    /// Takes at most so many from the listener. How many there were.
+    pub(super) fn accept(&mut self, most: usize) -> usize {
         self.accepting = true;
-        for _ in 0..ACCEPTS_A_TURN {
+        for taken in 0..most {
             if !self.gate.may_accept(self.now_ms) {
                 // Tried again with the next tick, see `next_look`.
                 self.accepting = false;
-                return;
+                return taken;
             }
             match self.listener.accept() {
                 Ok((stream, peer)) => {
                     self.gate.accepted(self.now_ms);
                     self.admit(stream, peer);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.crowd.knocking = false;
+                    return taken;
+                }
                 Err(error) if is_shortage(&error) => {
                     // Edge-triggered epoll will not tell again, so the shard tries by itself
                     // once a second, without spinning (see `until_next_timer`).
                     self.accepting = false;
                     self.shared.stats.accept_pauses_total.add(1);
-                    return;
+                    return taken;
                 }
                 // The peer gave up while it waited: the next one may not have.
                 Err(_) => {}
             }
         }
-        // There may be more. The next turn looks again, after those that are in have had theirs.
-        self.accepting = false;
-        self.shared.inbox.wake();
+        most
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {

@@ -35,7 +35,7 @@ impl Shard {
         }
         let lists = [&mut self.readable, &mut self.dead, &mut self.due, &mut self.output.dirty];
         let lists: usize = lists.into_iter().map(cut).sum();
-        self.leaving.shrink_to_fit();
+        self.crowd.cut();
         let (inbox, outlet) = (&self.shared.inbox, &self.shared.outlet);
         let freed = lists + self.output.turn.cut() + inbox.forget_spare() + outlet.forget_spare();
         self.calm.freed += freed;

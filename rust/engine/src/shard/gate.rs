@@ -1,6 +1,6 @@
 //! Who is let in at this moment, and what is given up when memory runs short.
 
-use super::{Shard, mark_readable};
+use super::Shard;
 use crate::admission::{Bucket, Rate};
 use crate::config::Admission;
 use crate::memory::Pressure;
@@ -19,6 +19,9 @@ const ACCEPTS_AN_UPGRADE: u32 = 2;
 /// So many a second are taken however few are let in: they are owed an answer soon.
 const FEWEST_ACCEPTS: u32 = 1_000;
 
+/// While somebody with a session speaks, this part of the rate of upgrades is let in.
+const BESIDE_OTHERS: u32 = 2;
+
 /// While memory is short, a shard without work looks again after so many ticks (1 s).
 const LOOK_AGAIN: u32 = 20;
 
@@ -33,6 +36,10 @@ pub(super) enum Refusal {
     Address,
     /// Memory runs short.
     Memory,
+}
+
+fn beside_others(upgrades: Rate) -> Rate {
+    Rate { per_second: upgrades.per_second.div_ceil(BESIDE_OTHERS), ..upgrades }
 }
 
 fn accepts_for(upgrades: Rate) -> Rate {
@@ -90,9 +97,11 @@ impl Gate {
         self.accepts.1.spend(self.accepts.0, 1, now_ms);
     }
 
-    pub(super) fn upgrade(&mut self, now_ms: u64) -> Option<Refusal> {
+    /// Whether one more is let in; `quiet`: nobody is there who would wait meanwhile.
+    pub(super) fn upgrade(&mut self, now_ms: u64, quiet: bool) -> Option<Refusal> {
         let (upgrades, sync) = (&mut self.upgrades, &mut self.sync);
-        let welcome = !sync.1.is_in_debt(sync.0, now_ms) && upgrades.1.take(upgrades.0, now_ms);
+        let rate = if quiet { upgrades.0 } else { beside_others(upgrades.0) };
+        let welcome = !sync.1.is_in_debt(sync.0, now_ms) && upgrades.1.take(rate, now_ms);
         (!welcome).then_some(Refusal::Rate)
     }
 }
@@ -176,7 +185,7 @@ impl Shard {
                     && let Some(slot) = self.table.at(key.index)
                 {
                     slot.line.clear(flag::QUEUED);
-                    mark_readable(&mut self.readable, key.index, slot);
+                    self.note_readable(key.index);
                 }
             }
             self.gate.queue.pop_front();
@@ -255,6 +264,21 @@ mod tests {
         assert_eq!(taken(&mut gate, 50), 500);
         assert!((0..5_000).all(|_| gate.may_accept(100)), "to look takes no token");
         assert!(!gate.waits_for_the_clock());
+    }
+
+    #[test]
+    fn beside_others_half_as_many_come_in_and_the_burst_is_the_same() {
+        let upgrades = Rate { per_second: 1_000, burst: 300 };
+        let rates = Admission { upgrades, ..Admission::default() };
+        for (quiet, later) in [(true, 100), (false, 50)] {
+            let mut gate = Gate::new(&rates, 1);
+            let let_in = |gate: &mut Gate, now| {
+                (0..1_000).filter(|_| gate.upgrade(now, quiet).is_none()).count()
+            };
+            assert_eq!((let_in(&mut gate, 0), let_in(&mut gate, 100)), (300, later));
+        }
+        let mut open = Gate::new(&Admission { upgrades: Rate::OFF, ..Admission::default() }, 1);
+        assert_eq!(open.upgrade(0, false), None, "no rate is no rate");
     }
 
     #[test]

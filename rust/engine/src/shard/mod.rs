@@ -6,10 +6,12 @@
 //!
 //! What a phase produces is queued; each connection is written to once, at the end of the turn,
 //! and no slot is freed before `reap`, so an index means the same connection all turn long.
+//! Those who come and go have their part after that, and phases of their own: see [`crowd`].
 
 mod accept;
 mod calm;
 mod close;
+mod crowd;
 mod gate;
 mod orders;
 mod output;
@@ -33,6 +35,7 @@ use crate::table::{ConnId, Key, Phase, ROOM, Slot, Table, flag};
 use crate::timer::{NONE, Wheel};
 use crate::tls::Settings;
 use calm::Calm;
+use crowd::Crowd;
 use gate::Gate;
 use hivewire_proto::Codec;
 use mio::net::TcpListener;
@@ -40,7 +43,6 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use output::Output;
 use secure::Secure;
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -119,10 +121,9 @@ pub struct Shard {
     /// Number of the last submission that was carried out.
     taken: u64,
     readable: Vec<u32>,
-    /// Lines whose peers have hung up: a few each turn, so that those who stay do not wait for them.
-    leaving: VecDeque<u32>,
-    /// When some of them were last let go.
-    left_ms: u64,
+    crowd: Crowd,
+    /// The last look at events brought something of those who stay, or of Python, or nothing.
+    stirred: bool,
     dead: Vec<u32>,
     /// Arenas on their way back to Python's side.
     spent: Vec<Vec<u8>>,
@@ -191,8 +192,8 @@ impl Shard {
             parcels: Vec::new(),
             taken: 0,
             readable: Vec::new(),
-            leaving: VecDeque::new(),
-            left_ms: 0,
+            crowd: Crowd::default(),
+            stirred: false,
             dead: Vec::new(),
             spent: Vec::new(),
             due: Vec::new(),
@@ -227,16 +228,28 @@ impl Shard {
         self.take_events(events);
         self.read_all();
         self.fire_timers();
+        self.let_out();
+        if self.serve_crowd() {
+            self.output.turn.number = self.taken + 1;
+            self.let_out();
+        }
+        self.calm_down();
+        self.shared.stats.turns_total.add(1);
+    }
+
+    fn let_out(&mut self) {
         self.publish();
         self.flush_all();
         self.reap();
         // Flushing and reaping may have brought news as well: closed, writable.
         self.publish();
-        self.calm_down();
-        self.shared.stats.turns_total.add(1);
     }
 
     fn wait(&mut self, events: &mut Events) {
+        let others = self.stirred || !self.readable.is_empty();
+        if let Some(nap) = self.crowd.nap(self.tick, others) {
+            std::thread::sleep(nap);
+        }
         let timeout = if self.has_work() { Some(Duration::ZERO) } else { self.until_next_timer() };
         if let Err(error) = self.poll.poll(events, timeout)
             && error.kind() != io::ErrorKind::Interrupted
@@ -251,11 +264,13 @@ impl Shard {
     }
 
     fn has_work(&self) -> bool {
-        !self.readable.is_empty() && !self.stalled
+        let knocks = self.crowd.knocking && self.accepting && self.crowd.is_quiet(self.tick);
+        knocks || !self.readable.is_empty() && !self.stalled
     }
 
     fn until_next_timer(&self) -> Option<Duration> {
-        if !self.leaving.is_empty() && !self.stalled {
+        let knocks = self.crowd.knocking && self.accepting;
+        if knocks || self.crowd.waits() && !self.stalled {
             return Some(Duration::from_millis(1));
         }
         let tick = match (self.next_deadline(), self.accepting) {
@@ -291,38 +306,38 @@ impl Shard {
 
     fn take_events(&mut self, events: &Events) {
         let mut seen = 0;
+        self.stirred = events.is_empty();
         for event in events {
             seen += 1;
-            match event.token() {
-                LISTENER => self.accept(),
-                INBOX => {}
+            self.stirred |= match event.token() {
+                LISTENER => {
+                    self.crowd.knocking = true;
+                    false
+                }
+                INBOX => true,
                 Token(index) => {
                     let index = u32::try_from(index).unwrap_or(NONE);
-                    self.note_event(index, event);
+                    self.note_event(index, event)
                 }
             }
         }
         self.shared.stats.ready_total.add(seen);
-        if !self.accepting {
-            self.accept();
-        }
     }
 
-    fn note_event(&mut self, index: u32, event: &mio::event::Event) {
-        let Some(slot) = self.table.at(index) else { return };
+    /// Says whether the line is one that stays.
+    fn note_event(&mut self, index: u32, event: &mio::event::Event) -> bool {
+        let Some(slot) = self.table.at(index) else { return false };
         if event.is_read_closed() || event.is_error() {
             slot.line.set(flag::HANGING_UP);
         }
         if event.is_writable() && slot.line.clear(flag::BLOCKED) {
             self.output.mark(index, &mut slot.line);
         }
-        if slot.line.has(flag::HANGING_UP) {
-            if slot.line.set(flag::READABLE) {
-                self.leaving.push_back(index);
-            }
-        } else if event.is_readable() {
-            mark_readable(&mut self.readable, index, slot);
+        let stays = slot.line.phase == Phase::Connected && !slot.line.has(flag::HANGING_UP);
+        if slot.line.has(flag::HANGING_UP) || event.is_readable() {
+            self.note_readable(index);
         }
+        stays
     }
 
     fn publish(&mut self) {

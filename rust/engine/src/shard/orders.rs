@@ -27,6 +27,9 @@ impl Shard {
     fn carry_out_one(&mut self, arena: u32, order: &Order) {
         match *order {
             Order::Send { key, frame, tail, class, position } => {
+                if class != Class::Answer {
+                    self.crowd.hears(self.tick);
+                }
                 self.queue_sent(arena, key, (frame, tail), class, position);
             }
             Order::Connected { conn, session, frame, position, expires_s, heartbeat } => {
@@ -55,6 +58,7 @@ impl Shard {
             Order::Subscribe { key, topic } => self.subscribe(key, arena, topic),
             Order::Unsubscribe { key, topic } => self.unsubscribe(key, arena, topic),
             Order::Publish { topic, json, msgpack, class } => {
+                self.crowd.hears(self.tick);
                 self.broadcast(arena, topic, json, msgpack, class);
             }
             Order::Pause => self.paused = true,

@@ -18,11 +18,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Ticks of a window in which control frames are counted: ten seconds.
 const CONTROL_WINDOW_TICKS: u32 = 200;
 
-/// Lines that are found to be over in one millisecond. One costs 8 µs here, most of it the
-/// kernel's, and as much in Python, where those who stay would wait behind them.
-const LEAVERS: usize = 64;
-const LEAVERS_WHILE_PYTHON_IS_BUSY: usize = 4;
-
 /// How the bytes of one read ended.
 enum End {
     /// All taken in.
@@ -44,34 +39,31 @@ impl Shard {
         if self.stalled {
             return;
         }
+        let before = self.batch.items.len();
         let mut readable = std::mem::take(&mut self.readable);
-        let leaving = self.may_leave();
-        readable.extend(self.leaving.drain(..leaving));
         for index in readable.drain(..) {
-            let Some(slot) = self.table.at(index) else { continue };
-            slot.line.clear(flag::READABLE);
-            // What waits here is looked for again when `resume_reading` is called.
-            let commands_wait = self.paused && slot.line.takes_orders();
-            if slot.line.has(flag::HELD) || commands_wait || slot.line.phase == Phase::Dead {
-                continue;
-            }
-            self.read_guarded(index);
+            self.read_ready(index);
         }
         // Connections that have more to read stand in the new list; the old buffer is dropped
         // only when both are in use.
         if self.readable.is_empty() {
             self.readable = readable;
         }
+        if self.batch.items.len() > before {
+            self.crowd.hears(self.tick);
+        }
     }
 
-    /// How many of those who hang up may do so now.
-    fn may_leave(&mut self) -> usize {
-        if self.leaving.is_empty() || self.left_ms == self.now_ms {
-            return 0;
+    /// Reads a line that is ready, unless it is not to be read at present.
+    pub(super) fn read_ready(&mut self, index: u32) {
+        let Some(slot) = self.table.at(index) else { return };
+        slot.line.clear(flag::READABLE);
+        // What waits here is looked for again when `resume_reading` is called.
+        let commands_wait = self.paused && slot.line.takes_orders();
+        if slot.line.has(flag::HELD) || commands_wait || slot.line.phase == Phase::Dead {
+            return;
         }
-        self.left_ms = self.now_ms;
-        let idle = self.shared.outlet.is_idle();
-        self.leaving.len().min(if idle { LEAVERS } else { LEAVERS_WHILE_PYTHON_IS_BUSY })
+        self.read_guarded(index);
     }
 
     fn note_stall(&mut self) -> bool {
@@ -149,7 +141,7 @@ impl Shard {
 
     fn take_frames(&mut self, index: u32, n: usize) -> End {
         let (id, now_ms, tick) = (self.id, self.now_ms, self.tick);
-        let closed = self.is_closed();
+        let (closed, quiet) = (self.is_closed(), self.crowd.is_quiet(tick));
         let Self { table, codec, buffer, output, batch, config, shared, gate, .. } = self;
         let Some(slot) = table.at(index).filter(|slot| !slot.line.has(flag::DEAF)) else {
             return End::Open;
@@ -172,7 +164,7 @@ impl Shard {
                 Step::End(end) => Some(end),
                 Step::Upgrade(upgrade) => {
                     let crowded = slot.line.has(flag::CROWDED).then_some(Refusal::Address);
-                    let refusal = closed.or(crowded).or_else(|| gate.upgrade(now_ms));
+                    let refusal = closed.or(crowded).or_else(|| gate.upgrade(now_ms, quiet));
                     if let Some(refusal) = refusal {
                         return End::Refuse(refusal);
                     }
