@@ -274,6 +274,27 @@ mod tests {
     }
 
     #[test]
+    fn strangers_and_those_who_hang_up_stand_in_line_once_and_nobody_else_does() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let socket = mio::net::TcpStream::connect(address.parse().expect("it")).expect("a socket");
+        let mut table = crate::table::Table::default();
+        let key = table.insert(socket, 0, 0).expect("room");
+        let slot = table.find(key).expect("a line");
+        let mut crowd = Crowd::default();
+        for _ in 0..2 {
+            assert!(crowd.queues(key.index, slot));
+            assert_eq!((crowd.coming.len(), crowd.leaving.len()), (1, 0));
+        }
+        slot.line.phase = Phase::Connected;
+        slot.line.clear(flag::READABLE);
+        assert!(!crowd.queues(key.index, slot) && !slot.line.has(flag::READABLE));
+        slot.line.set(flag::HANGING_UP);
+        assert!(crowd.queues(key.index, slot));
+        assert_eq!((crowd.coming.len(), crowd.leaving.len()), (1, 1));
+    }
+
+    #[test]
     fn nobody_is_made_to_wait_for_the_silent() {
         let mut crowd = Crowd::default();
         assert!(crowd.is_quiet(0), "nobody has ever spoken");
