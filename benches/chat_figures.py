@@ -116,6 +116,7 @@ CHAT_FIGURES: Final = (
         "µs",
         None,
         sync_node,
+        rounds=3,
     ),
     Figure(
         "comeback",
@@ -123,6 +124,7 @@ CHAT_FIGURES: Final = (
         "µs",
         None,
         comeback_node,
+        rounds=1,
     ),
     Figure(
         "flap",
@@ -133,5 +135,6 @@ CHAT_FIGURES: Final = (
         bound=0,
         goal=0,
         absolute=True,
+        rounds=1,
     ),
 )

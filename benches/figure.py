@@ -46,7 +46,8 @@ class Figure:
 
     `bound` and `goal` are limits of hivewire / floor: upper ones, or lower ones where
     `more_is_better`; with `absolute`, and without a floor, they are limits of hivewire's own
-    number. A figure without limits is only told.
+    number. A figure without limits is only told. `rounds`, where it is not 0, is how many rounds it
+    takes part in: what takes minutes and has no floor that it is compared with needs fewer.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Figure:
     goal: float | None = None
     more_is_better: bool = False
     absolute: bool = False
+    rounds: int = 0
 
 
 def cpu(result: dict[str, Any]) -> Sample:

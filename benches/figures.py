@@ -230,6 +230,7 @@ FIGURES: Final = (
         bound=512,
         goal=300,
         absolute=True,
+        rounds=3,
     ),
     *CHAT_FIGURES,
 )

@@ -62,6 +62,8 @@ def measure(options: argparse.Namespace, kit: Tools) -> list[summary.Rounds]:
     rounds = [summary.Rounds(figure) for figure in FIGURES if figure.name in options.only]
     for number in range(1, count + 1):
         for one in rounds:
+            if one.figure.rounds and number > one.figure.rounds:
+                continue
             print(f"round {number}/{count} {one.figure.name}", flush=True)
             take_round(one, options, kit, timing)
     return rounds

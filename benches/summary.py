@@ -121,8 +121,8 @@ def _machine(machine: Mapping[str, str]) -> str:
 def _figures(rounds: list[Rounds]) -> str:
     rows = [
         "## Figures\n",
-        "| figure | unit | floor | hivewire | ratio | bound | goal | reached |",
-        "|---|---|---|---|---|---|---|---|",
+        "| figure | unit | floor | hivewire | ratio | bound | goal | reached | rounds |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for one in rounds:
         figure, judged = one.figure, one.judged()
@@ -131,6 +131,7 @@ def _figures(rounds: list[Rounds]) -> str:
         cells = [
             *(figure.title, figure.unit, _spread(one.floor), _spread(one.node), ratio),
             *(_limit(figure, figure.bound), _limit(figure, figure.goal), one.verdict()),
+            str(len(one.node)),
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
