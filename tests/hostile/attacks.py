@@ -198,9 +198,10 @@ ATTACKS: dict[str, Callable[[Edge, float], Awaitable[Ends]]] = {
 }
 
 
-async def launch(name: str, edge: Edge, seconds: float, root: Path) -> Ends:
+async def launch(name: str, edge: Edge, seconds: float, root: Path, *, nice: int = 0) -> Ends:
     """Run an attack in a process of its own and wait for its end."""
-    command = [sys.executable, "-m", "tests.hostile.attacks", name, *map(str, edge), str(seconds)]
+    command = ["nice", "-n", str(nice), sys.executable, "-m", "tests.hostile.attacks", name]
+    command += [*map(str, edge), str(seconds)]
     attack = await asyncio.create_subprocess_exec(
         *command, cwd=root, stdout=asyncio.subprocess.PIPE
     )

@@ -1,12 +1,14 @@
 """What everybody else notices of each attack, as figures: `make hostile` prints the table.
 
 A phase without and a phase with the attack take turns on one node, so that the machine's moods meet
-both; the ways of all messages of all phases of a kind make a percentile.
+both; the ways of all messages of all phases of a kind make a percentile. The node has core 0, all
+clients have core 1, where the attack goes last: what others wait there is no delay of the node's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +21,9 @@ from tests.node import Node
 ROOT = Path(__file__).parents[2]
 SECONDS = 4.0
 ROUNDS = 4
+NODE_CORE, CLIENT_CORE = 0, 1
+LAST = 19
+"""The attack's niceness."""
 ENV = {
     "HIVEWIRE_EDGE__DEFLATE": "true",
     "HIVEWIRE_LIMITS__OPENING_TIME": "2s",
@@ -50,7 +55,9 @@ class Row(NamedTuple):
 
 async def attacked(name: str, folder: Path) -> Row:
     """Measure one attack on a node of its own."""
+    os.sched_setaffinity(0, {NODE_CORE})
     node = Node(folder / name, env=ENV).start()
+    os.sched_setaffinity(0, {CLIENT_CORE})
     try:
         neighbours = await Neighbours.join(node)
         await _phase(neighbours, asyncio.sleep(1.0))
@@ -60,7 +67,7 @@ async def attacked(name: str, folder: Path) -> Row:
         ends, most = Ends(), before
         for _ in range(ROUNDS):
             quiet += await _phase(neighbours, asyncio.sleep(SECONDS))
-            attack = asyncio.ensure_future(launch(name, node.edge, SECONDS, ROOT))
+            attack = asyncio.ensure_future(launch(name, node.edge, SECONDS, ROOT, nice=LAST))
             loud += await _phase(neighbours, attack)
             ends += attack.result()
             most = max(most, node.resident_bytes())
