@@ -2,11 +2,11 @@
 //!
 //! A connect costs a node thirty times what a message costs, and when a network comes back
 //! there are tens of thousands at once. So a line that is not connected yet, one whose peer has
-//! hung up, and the listener are no part of the read phase: they stand in queues of their own,
-//! and have a slice of some turns, after everybody else has been read, published and flushed.
-//! While somebody with a session speaks, a slice is short, comes when Python has taken the one
-//! before, and is followed by a rest; a line's own input stays in order, because it is read later
-//! and not otherwise.
+//! hung up or that we have closed, and the listener are no part of the read phase: they stand in
+//! queues of their own, and have a slice of some turns, after everybody else has been read,
+//! published and flushed. While somebody with a session speaks, a slice is short, comes when
+//! Python has taken the one before, and is followed by a rest; a line's own input stays in order,
+//! because it is read later and not otherwise.
 
 use super::{Shard, mark_readable};
 use crate::config::ACCEPTS_A_TURN;
@@ -25,6 +25,7 @@ const REQUEST_US: u32 = 35;
 const HANDSHAKE_US: u32 = 200;
 const CONNECT_US: u32 = 120;
 const END_US: u32 = 16;
+const POUR_US: u32 = 60;
 
 /// After a slice the core is left to others for so many hundredths of the time that it took.
 const REST_PERCENT: u64 = 60;
@@ -55,7 +56,8 @@ const STRANGERS: usize = 256;
 pub(super) struct Crowd {
     /// Lines without a session that have something to read.
     coming: VecDeque<u32>,
-    /// Lines whose peers have hung up.
+    /// Lines whose peers have hung up, and lines that we have closed: what still pours in on those
+    /// is thrown away, and whoever is shown out for it may not have the core by pouring on.
     leaving: VecDeque<u32>,
     /// Somebody may stand at the listener.
     pub(super) knocking: bool,
@@ -69,7 +71,7 @@ pub(super) struct Crowd {
 impl Crowd {
     /// Puts a line that is ready into its queue; false: it belongs to those who stay.
     pub(super) fn queues(&mut self, index: u32, slot: &mut Slot) -> bool {
-        let leaves = slot.line.has(flag::HANGING_UP);
+        let leaves = slot.line.has(flag::HANGING_UP) || slot.line.phase == Phase::Closing;
         if !leaves && !is_stranger(&slot.line) {
             return false;
         }
@@ -219,8 +221,9 @@ impl Shard {
 
     fn serve_leaver(&mut self) -> u32 {
         let Some(index) = self.crowd.leaving.pop_front() else { return 0 };
+        let pours = self.table.at(index).is_some_and(|slot| slot.line.phase == Phase::Closing);
         self.read_ready(index);
-        END_US
+        if pours { POUR_US } else { END_US }
     }
 
     /// Notes that a line has something to read, where it is in line.
@@ -274,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_and_those_who_hang_up_stand_in_line_once_and_nobody_else_does() {
+    fn strangers_and_those_who_leave_stand_in_line_once_and_nobody_else_does() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let socket = mio::net::TcpStream::connect(address.parse().expect("it")).expect("a socket");
@@ -292,6 +295,11 @@ mod tests {
         slot.line.set(flag::HANGING_UP);
         assert!(crowd.queues(key.index, slot));
         assert_eq!((crowd.coming.len(), crowd.leaving.len()), (1, 1));
+        slot.line.clear(flag::HANGING_UP);
+        slot.line.clear(flag::READABLE);
+        slot.line.phase = Phase::Closing;
+        assert!(crowd.queues(key.index, slot), "what it pours on is nobody's business");
+        assert_eq!((crowd.coming.len(), crowd.leaving.len()), (1, 2));
     }
 
     #[test]

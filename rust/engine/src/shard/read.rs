@@ -2,7 +2,7 @@
 
 use super::gate::Refusal;
 use super::output::{Context, Output};
-use super::{Shard, conn_id, mark_readable};
+use super::{Shard, conn_id};
 use crate::batch::Batch;
 use crate::config::{Config, JSON, MSGPACK};
 use crate::inbox::Class;
@@ -78,9 +78,7 @@ impl Shard {
 
     /// Looks for input that came while this connection was not read.
     pub(super) fn resume_reading(&mut self, index: u32) {
-        if let Some(slot) = self.table.at(index) {
-            mark_readable(&mut self.readable, index, slot);
-        }
+        self.note_readable(index);
     }
 
     /// I9: a bug that one peer's bytes bring out costs that peer its connection, not the shard.
@@ -105,15 +103,13 @@ impl Shard {
                 // A short read has emptied the socket, and the next byte is a new edge. A full
                 // one, or a peer that is hanging up, is read again in the next turn.
                 if n == self.buffer.len() || slot.line.has(flag::HANGING_UP) {
-                    mark_readable(&mut self.readable, index, slot);
+                    self.note_readable(index);
                 }
                 self.shared.stats.received_bytes_total.add_len(n);
                 self.take_in(index, n);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                mark_readable(&mut self.readable, index, slot);
-            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.note_readable(index),
             Err(_) => self.kill(index),
         }
     }

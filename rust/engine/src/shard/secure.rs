@@ -1,7 +1,7 @@
 //! Lines that speak TLS: what they read goes through their keys first, and their end has a word
 //! of its own.
 
-use super::{Shard, mark_readable};
+use super::Shard;
 use crate::config::READ_BUFFER;
 use crate::table::{Phase, Slot, flag};
 use crate::tls::{Opened, SEALED, Tls};
@@ -77,16 +77,15 @@ impl Shard {
             Ok(n) => {
                 slot.line.heard = self.tick;
                 // As for a plain line: a full read, or a peer that hangs up, is read again.
-                if n == room.len() || slot.line.has(flag::HANGING_UP) {
-                    mark_readable(&mut self.readable, index, slot);
-                }
+                let more = n == room.len() || slot.line.has(flag::HANGING_UP);
                 shared.stats.received_bytes_total.add_len(n);
+                if more {
+                    self.note_readable(index);
+                }
                 self.open(index, held + n);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                mark_readable(&mut self.readable, index, slot);
-            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.note_readable(index),
             Err(_) => self.kill(index),
         }
     }
