@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +21,9 @@ from tests.chaos.points import chaos_at
 from tests.chaos.scale import seeded
 from tests.chaos.verdict import verdict
 from tests.node import Node
+
+if TYPE_CHECKING:
+    from random import Random
 
 CAUGHT_AS = {
     "answer_before_sync": {"answered_is_durable", "seen_stays"},
@@ -42,6 +46,8 @@ CRASHES = 3
 EARLY = {"edit_shown_before_durable", "channel_event_before_durable"}
 """What is shown too early is lost when the node dies before it writes."""
 CHANNEL_ONLY = (Team("channel:news"),)
+COMPANIES = 3
+"""By chance one in twenty never does what brings its bug out under its own name."""
 
 
 @pytest.mark.parametrize("name", MUTANTS)
@@ -70,9 +76,20 @@ async def test_a_planted_bug_is_caught_by_name(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize("name", COMPANY_MUTANTS)
 async def test_a_bug_of_groups_and_marks_is_caught_by_name(tmp_path: Path, name: str) -> None:
     rng = seeded()
+    caught: list[set[str]] = []
+    while len(caught) < COMPANIES:
+        caught.append(await _company(tmp_path / str(len(caught)), name, rng))
+        if caught[-1] & COMPANY_CAUGHT_AS[name]:
+            return
+    pytest.fail(f"caught only {caught}")
+
+
+async def _company(folder: Path, name: str, rng: Random) -> set[str]:
+    """The rules that a company on a node with this bug found broken."""
+    await asyncio.to_thread(folder.mkdir)
     launcher = (str(Path(__file__).with_name("company_mutants.py")), name)
     teams = CHANNEL_ONLY if name == "channel_event_before_durable" else TEAMS
-    node = Node(tmp_path / "data", launcher=launcher)
+    node = Node(folder / "data", launcher=launcher)
     node.start(extra_env=_dies_before_writing(name, 80))
     async with Fleet(node, rng, users=4, devices=2, teams=teams, lenient=True) as fleet:
         for turn in range(CRASHES + 1 if name in EARLY else 0):
@@ -80,9 +97,10 @@ async def test_a_bug_of_groups_and_marks_is_caught_by_name(tmp_path: Path, name:
             fleet.crashed("kill")
             more = None if turn == CRASHES else _dies_before_writing(name, 60)
             await asyncio.to_thread(node.restart, extra_env=more)
-        await fleet.progress(50 if name in EARLY else 600)
+        with suppress(TimeoutError):  # what was seen until a broken node stood still is enough
+            await fleet.progress(50 if name in EARLY else 600)
         await _heal_if_possible(fleet)
-    _assert_caught(fleet, node, COMPANY_CAUGHT_AS[name])
+    return _rules_broken(fleet, node)
 
 
 def _dies_before_writing(name: str, after: int) -> dict[str, str] | None:
@@ -96,6 +114,10 @@ async def _heal_if_possible(fleet: Fleet) -> None:
 
 
 def _assert_caught(fleet: Fleet, node: Node, rules: set[str]) -> None:
-    node.kill9()
-    caught = {violation.rule for violation in verdict(fleet.history)}
+    caught = _rules_broken(fleet, node)
     assert caught & rules, f"caught only {caught}"
+
+
+def _rules_broken(fleet: Fleet, node: Node) -> set[str]:
+    node.kill9()
+    return {violation.rule for violation in verdict(fleet.history)}
