@@ -170,7 +170,9 @@ impl Shard {
 
     /// Nobody else is there: everything at once, but for those who go.
     fn serve_all(&mut self) {
-        self.accept(ACCEPTS_A_TURN);
+        if self.crowd.knocking {
+            self.accept(ACCEPTS_A_TURN);
+        }
         if self.stalled {
             return;
         }
