@@ -123,6 +123,18 @@ class Device:
         self.open[keyed.key] = keyed
         self._send(keyed)
 
+    def asking(self) -> bool:
+        """Whether a question of its line is not answered yet."""
+        return bool(self._questions)
+
+    def behind(self, head: int) -> bool:
+        """Whether it has not heard yet how far its timeline, or a channel that it is in, has come."""
+        return self.seen < head or any(
+            self.heard.get(conv, 0) < self.fleet.heads[conv]
+            for conv, talk in self.known.items()
+            if talk.is_channel and talk.inside
+        )
+
     def ask(self, hear: Callable[[dict[str, Any]], None], op: str, **fields: Any) -> None:
         """Ask something whose answer goes to `hear`, and is not waited for."""
         if self._stranger is not None:
@@ -197,6 +209,10 @@ class Device:
         self.record(Sync(*self.stamp(), after))
         return self._stranger.ask("sync", id=number, after=after, limit=limit)
 
+    def ask_heads(self) -> None:
+        """After a connect the heads of channels come from `conversations`."""
+        self.ask(self.hear_conversations, "conversations", limit=100)
+
     async def _sync_again(self) -> None:
         """A sync while live stops the pushes until its last page; commands go on meanwhile."""
         pages = [self.ask_page(self.rng.choice([1, 5, 500]), self.rng.randint(0, 20))]
@@ -209,8 +225,7 @@ class Device:
         await self.catch_up()
 
     async def _act_on(self) -> None:
-        # After a connect the heads of channels come from `conversations`.
-        self.ask(self.hear_conversations, "conversations", limit=100)
+        self.ask_heads()
         for keyed in list(self.open.values()):
             self._send(keyed)
         while True:

@@ -126,7 +126,9 @@ class Fleet:
         self.sending = False
         self.history.append(Healed(time.monotonic_ns(), 0, "", ""))
         async with asyncio.timeout(patience):
-            while self.in_flight() or not all(device.live for device in self.devices):
+            while self.in_flight() or not all(
+                device.live and not device.asking() for device in self.devices
+            ):
                 self.raise_failures()
                 await asyncio.sleep(0.01)
             await asyncio.sleep(HEADS_SECONDS)
@@ -143,11 +145,11 @@ class Fleet:
             raise self.faults[0]
 
     async def _settle(self, devices: list[Device]) -> None:
-        """All lines of a user arrive at the same head; a line that does not shows in its record."""
+        """All lines of a user arrive at the same heads; one that does not shows in its record."""
         head = max([await device.head() for device in devices])
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
-                while any(device.seen < head for device in devices):  # noqa: ASYNC110 - silence
+                while any(device.behind(head) for device in devices):  # noqa: ASYNC110 - silence
                     await asyncio.sleep(0.01)
         for device in devices:
             self.history.append(Settled(*device.stamp(), device.seen))

@@ -38,6 +38,7 @@ async def test_i7_resume_from_every_position_while_traffic_runs(
         for resumer in resumers:
             await resumer.connect(None)
             await resumer.catch_up()
+            resumer.ask_heads()
         fleet.devices += resumers
         await fleet.heal()
     judge(fleet.history, tmp_path)
