@@ -100,13 +100,14 @@ class Trace:
         self._most = weight
         self._weight = 0
         self._records: deque[tuple[int, Record]] = deque()
-        self._commit: tuple[float, float, float] = (0.0, 0.0, 0.0)
+        self._synced_ns = 0
+        self._seconds = (0.0, 0.0)
+        """Of the newest commit: when, by the monotonic clock; how long it wrote and synced."""
 
     def committed(self, commit: Commit) -> None:
         """A group was synced just now; `released` follows."""
-        synced = time.time_ns() / 1e6
-        written = synced - commit.sync_seconds * 1000
-        self._commit = (written - commit.write_seconds * 1000, written, synced)
+        self._synced_ns = time.monotonic_ns()
+        self._seconds = commit.write_seconds, commit.sync_seconds
 
     def released(self, owed: Owed) -> None:
         """That group was shown just now."""
@@ -117,11 +118,15 @@ class Trace:
         ]
         if not (messages or owed.marks or owed.cursors):
             return
-        submitted, begun = owed.submitted_ns, self._commit[0]
-        queued = (time.time_ns() - time.monotonic_ns() + submitted) / 1e6
+        submitted, (writing, syncing) = owed.submitted_ns, self._seconds
+        # One offset for all: they stay in their order, however the wall clock moves meanwhile.
+        offset = time.time_ns() - time.monotonic_ns()
+        synced, queued = (self._synced_ns + offset) / 1e6, (submitted + offset) / 1e6
+        written = synced - syncing * 1000
+        begun = written - writing * 1000
         arrived = min((one[0] for one in owed.arrived), default=None)
-        received = begun if arrived is None else queued - (submitted - arrived) / 1e6
-        times = (received, *self._commit, queued)
+        received = begun if arrived is None else (arrived + offset) / 1e6
+        times = received, begun, written, synced, queued
         # Its timeline entries are the members of its messages, and of what else it changed.
         weight = 1 + len(messages) + owed.events + len(owed.marks) + len(owed.cursors)
         kept = messages, owed.marks, owed.cursors
