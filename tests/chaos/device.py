@@ -128,7 +128,7 @@ class Device:
         return bool(self._questions)
 
     def behind(self, head: int) -> bool:
-        """Whether it has not heard yet how far its timeline, or a channel that it is in, has come."""
+        """Whether it has yet to hear how far its timeline, or a channel that it is in, has come."""
         return self.seen < head or any(
             self.heard.get(conv, 0) < self.fleet.heads[conv]
             for conv, talk in self.known.items()
