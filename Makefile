@@ -19,10 +19,12 @@ PY_SOURCES := python tests benches loadtest examples deploy docs/tools
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/target/*' -not -path '*/tests/*' \
 	-not -path '*/fuzz/*') $(wildcard rust/*/Cargo.toml) Cargo.toml $(wildcard Cargo.lock)
 FUZZ_SECONDS ?= 60
-WHEEL_TARGETS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu
+WHEEL_TARGETS ?= x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu
 SOAK_MINUTES ?= 60
 CONNECTIONS ?= 1000000
 GROWTH_MOST ?= 100000
+# Where build and wheels put what they make.
+DIST ?= dist
 # Where load, million, storm and growth write what they found.
 REPORTS ?= reports
 # Further words for benches/million.py, peers, storm.py and growth.py, tests/chaos/day.py and soak.py;
@@ -185,16 +187,17 @@ audit: .venv/.tools ## Look for known holes in what we depend on, in Rust and Py
 	.ci/audit $(BIN)
 
 build: .venv/.tools ## Build the abi3 wheel into dist/, for the C library of this machine and newer ones.
-	$(BIN)/maturin build --release --locked --out dist
+	$(BIN)/maturin build --release --locked --out $(DIST)
 
 # Zig links against an old C library, of any architecture.
 .PHONY: wheels
 wheels: .venv/.tools ## Build the wheels to publish into dist/: manylinux_2_17, x86-64 and aarch64; and the sdist.
 	$(BIN)/python -m pip install ziglang
-	rustup target add $(WHEEL_TARGETS)
-	for target in $(WHEEL_TARGETS); do PATH="$(CURDIR)/$(BIN):$$PATH" maturin build --release --locked --zig \
-		--target $$target --compatibility manylinux_2_17 --out dist; done
-	$(BIN)/maturin sdist --out dist
+	for target in $(WHEEL_TARGETS); do \
+		test -d "$$(rustc --print target-libdir --target $$target)" || rustup target add $$target; \
+		PATH="$(CURDIR)/$(BIN):$$PATH" maturin build --release --locked --zig \
+			--target $$target --compatibility manylinux_2_17 --out $(DIST); done
+	$(BIN)/maturin sdist --out $(DIST)
 
 lock: setup ## Renew constraints.txt with the newest versions of everything.
 	rm -rf .venv-lock

@@ -35,6 +35,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--most", type=int, default=100_000, help="connections of the largest node")
     parser.add_argument("--per-second", type=float, default=500, help="messages a second in all")
     parser.add_argument("--heartbeat", type=float, default=25, help="seconds of silence to a ping")
+    # Everybody has been pinged once when the window begins.
+    parser.add_argument("--warm", type=float, help="seconds before a window (heartbeat + 3)")
     parser.add_argument("--seconds", type=float, default=30, help="seconds of each measured window")
     parser.add_argument("--spare", type=float, default=1, help="GiB that must stay available")
     parser.add_argument("--members", type=int, default=10_000, help="of the largest group")
@@ -51,8 +53,7 @@ def measure_crowd(tools: Tools, options: argparse.Namespace, size: int) -> dict[
         connections=size,
         per_second=options.per_second,
         heartbeat=options.heartbeat,
-        # Everybody has been pinged once when the window begins.
-        warm=options.heartbeat + 3,
+        warm=options.heartbeat + 3 if options.warm is None else options.warm,
         seconds=options.seconds,
         spare_memory=int(options.spare * GIB),
     )

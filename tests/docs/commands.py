@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.docs.pages import Block
 
 AS_BUILT = ("--old-file=.venv/.tools", "--old-file=.venv/.engine")
-"""Nothing is installed or built anew under the tests, however old it is."""
+"""What the other tests run on is not installed or built anew under them, however old it is."""
 SECONDS = 150
 
 
@@ -55,7 +55,7 @@ def as_built(words: list[str]) -> list[str]:
     return ["make", *AS_BUILT, *words[1:]]
 
 
-def run(words: list[str], **more: str) -> str:
+def run(words: list[str], *, seconds: float = SECONDS, **more: str) -> str:
     """Run a command, perhaps with assignments in front of it; what it said."""
     command = as_built(words) if words[0] == "make" else words
     done = subprocess.run(
@@ -65,7 +65,7 @@ def run(words: list[str], **more: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=SECONDS,
+        timeout=seconds,
         check=False,
     )
     assert done.returncode == 0, f"{shlex.join(words)}: {done.returncode}\n{done.stdout}"

@@ -1,9 +1,9 @@
-"""Code blocks of the documents: where they stand, and why one is not run.
+"""Code blocks of the documents: where they stand, and which command is not for a test to run.
 
-A line that cannot run in a test has its reason in a comment of the page, above the fence; that it
-could run is tested all the same:
+What runs the tests cannot be run by one; a comment of the page says so above the fence, and that CI
+does run it is checked:
 
-    <!-- not run, `make test`: this very check is a part of it -->
+    <!-- run by CI, `make test`: this very check is a part of it -->
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(
-    r"^(?:<!-- not run, `(?P<left_out>[^`]+)`: .+? -->\n\n?)?"
+    r"^(?:<!-- run by CI, `(?P<by_ci>[^`]+)`: .+? -->\n\n?)?"
     r"```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -29,8 +29,8 @@ class Block(NamedTuple):
     number: int  # of this page and language, from 0
     language: str
     text: str
-    left_out: str | None
-    """The command of it that no test runs."""
+    by_ci: str | None
+    """The command of it that runs the tests."""
 
     @property
     def name(self) -> str:
@@ -56,8 +56,7 @@ def blocks(page: str, language: str | None = None) -> list[Block]:
     found: list[Block] = []
     for match in FENCE.finditer((ROOT / page).read_text()):
         number = sum(block.language == match["language"] for block in found)
-        left_out = match["left_out"]
-        found.append(Block(page, number, match["language"], match["text"], left_out))
+        found.append(Block(page, number, match["language"], match["text"], match["by_ci"]))
     return [block for block in found if language in (None, block.language)]
 
 

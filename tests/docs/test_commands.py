@@ -149,3 +149,22 @@ def test_large_nodes_are_measured(tmp_path: Path) -> None:
     assert {"crowd-300.md", "storm.md"} <= {path.name for path in tmp_path.iterdir()}
     planned = run([*crowd, "--dry-run"]).split()
     assert planned[-4:] == ["--connections", "1000000", "--reports", "reports"]
+
+
+SHORT_GROWTH = {
+    "GROWTH_MOST": "1000",
+    "GROWTH": "--warm 1 --seconds 1 --members 500 --per-second 100",
+}
+
+
+def test_growth_is_measured_and_drawn(tmp_path: Path) -> None:
+    """The smallest node, groups and channels of those that the page measures."""
+    *_, growth = lines(block("docs/scale.md", "make million"))
+    planned = run([*growth, "--dry-run"])
+    assert "growth.py --most 1000000 " in planned
+    said = run(smaller(growth, **SHORT_GROWTH, REPORTS=str(tmp_path)))
+    assert said.endswith("nothing lost, twice or out of order\n")
+    assert "not done" not in said
+    drawn = {line.rpartition("/")[2] for line in said.splitlines() if line.endswith(".svg")}
+    assert {"growth-memory.svg", "growth-delivery.svg"} < drawn
+    assert drawn == {path.name for path in tmp_path.glob("*.svg")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import commands as command_line
+from tests.docs.commands import lines, smaller
+from tests.docs.pages import block
 from tests.node import Node
 
 ROOT = Path(__file__).parents[2]
@@ -19,20 +23,25 @@ BUILD_SECONDS = 600
 FORBIDDEN = ("tests/", "docs/", "benches/", "data/", "__pycache__")
 
 
-def maturin(*arguments: str) -> None:
-    command = [sys.executable, "-m", "maturin", *arguments]
-    # As `make setup` built it: what that compiled is not compiled again.
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command of docs/operations.md makes, of this machine's architecture only."""
+    folder = tmp_path_factory.mktemp("dist")
+    (command,) = lines(block("docs/operations.md", "make wheels"))
+    target = f"{platform.machine()}-unknown-linux-gnu"
+    planned = command_line.run([*command, "--dry-run"])
+    assert target in planned
+    assert planned.count("-unknown-linux-gnu") == 2, "both are published"
+    small = smaller(command, WHEEL_TARGETS=target, DIST=str(folder))
+    command_line.run(small, seconds=BUILD_SECONDS)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a release build."""
-    folder = tmp_path_factory.mktemp("wheel")
-    maturin("build", "--release", "--locked", "--out", str(folder))
-    (made,) = folder.iterdir()
-    return made
+def wheel(made: Path) -> Path:
+    """The wheel to publish."""
+    (wheel,) = made.glob("*.whl")
+    return wheel
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +77,8 @@ def run(installed: Path, *arguments: str) -> str:
 @pytest.mark.timeout(BUILD_SECONDS)
 def test_the_wheel_is_for_every_python_from_3_11_on_and_for_many_linuxes(wheel: Path) -> None:
     name = wheel.name
-    assert "-cp311-abi3-manylinux_2_" in name, name
+    assert "-cp311-abi3-" in name
+    assert name.endswith(f".manylinux_2_17_{platform.machine()}.whl"), name
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert "hivewire/_engine.abi3.so" in names
@@ -105,10 +115,9 @@ def test_a_node_runs_from_the_installed_wheel(
 
 
 @pytest.mark.timeout(BUILD_SECONDS)
-def test_the_source_holds_what_a_build_needs(tmp_path: Path) -> None:
-    maturin("sdist", "--out", str(tmp_path))
-    (made,) = tmp_path.glob("*.tar.gz")
-    with tarfile.open(made) as archive:
+def test_the_source_holds_what_a_build_needs(made: Path) -> None:
+    (source,) = made.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = ("Cargo.lock", "pyproject.toml", "LICENSE", "README.md", "rust/py/Cargo.toml")
     assert set(wanted) <= names
@@ -119,9 +128,8 @@ def test_the_source_holds_what_a_build_needs(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_a_wheel_is_built_from_the_source_alone(tmp_path: Path) -> None:
-    maturin("sdist", "--out", str(tmp_path))
-    (made,) = tmp_path.glob("*.tar.gz")
+def test_a_wheel_is_built_from_the_source_alone(made: Path, tmp_path: Path) -> None:
+    (source,) = made.glob("*.tar.gz")
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(tmp_path)]
-    subprocess.run([*command, str(made)], check=True, cwd=tmp_path)
+    subprocess.run([*command, str(source)], check=True, cwd=tmp_path)
     assert list(tmp_path.glob("*.whl"))
