@@ -7,6 +7,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::process::Command;
@@ -130,7 +131,11 @@ impl Node {
             }
             let spent = Duration::from_millis(clock.now_ms());
             let left = time.checked_sub(spent).filter(|left| !left.is_zero())?;
-            self.poll.poll(&mut events, Some(left)).expect("polled");
+            match self.poll.poll(&mut events, Some(left)) {
+                // Whoever was stopped and goes on asks again.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                polled => polled.expect("polled"),
+            }
         }
     }
 
