@@ -1,7 +1,7 @@
 //! Those who come and those who go while others speak: all get through, and in their order.
 
 use crate::driver::{Client, Node, Taken, config, frame, node, session};
-use hivewire_engine::ConnId;
+use hivewire_engine::{Config, ConnId};
 use hivewire_proto::frame::Opcode;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -74,6 +74,30 @@ fn i8_everybody_who_comes_or_goes_gets_through_while_somebody_never_stops_talkin
     }
     let clients = newcomers.join().expect("all could speak");
     assert_eq!((came.len(), clients.len()), (MANY, MANY));
+}
+
+#[test]
+fn everybody_whose_time_is_over_is_shown_out_while_somebody_never_stops_talking() {
+    const MANY: usize = 100;
+    let mut node = node(Config { opening_ms: 500, ..config() });
+    let silent: Vec<Client> = (0..MANY).map(|_| Client::dial(node.address)).collect();
+    let unopened: Vec<Client> = (0..MANY).map(|_| node.opens()).collect();
+    let _talker = Talker::begins(&mut node);
+    let ends = std::thread::spawn(move || {
+        for mut client in silent {
+            assert!(client.reads_to_end().starts_with("HTTP/1.1 408 "));
+        }
+        for mut client in unopened {
+            client.hears_bye(4502);
+        }
+    });
+    while !ends.is_finished() {
+        let taken = node.takes();
+        assert!(matches!(&taken, Taken::Commands { frames, .. } if frames[0] == SAID), "{taken:?}");
+    }
+    ends.join().expect("each was told why");
+    let stays = |one: &Taken| matches!(one, Taken::Commands { .. });
+    assert!(stays(&node.takes()), "and who speaks goes on");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //!
 //! A connect costs a node thirty times what a message costs, and when a network comes back
 //! there are tens of thousands at once. So a line that is not connected yet, one whose peer has
-//! hung up or that we have closed, and the listener are no part of the read phase: they stand in
-//! queues of their own, and have a slice of some turns, after everybody else has been read,
-//! published and flushed. While somebody with a session speaks, a slice is short, comes when
+//! hung up or that we have closed, one whose time is over, and the listener are no part of the read
+//! phase: they stand in queues of their own, and have a slice of some turns, after everybody else
+//! has been read, published and flushed. While somebody with a session speaks, a slice is short, comes when
 //! Python has taken the one before, and is followed by a rest; a line's own input stays in order,
 //! because it is read later and not otherwise.
 
@@ -26,6 +26,7 @@ const HANDSHAKE_US: u32 = 200;
 const CONNECT_US: u32 = 120;
 const END_US: u32 = 16;
 const POUR_US: u32 = 60;
+const OVER_US: u32 = 30;
 
 /// After a slice the core is left to others for so many hundredths of the time that it took.
 const REST_PERCENT: u64 = 60;
@@ -59,6 +60,9 @@ pub(super) struct Crowd {
     /// Lines whose peers have hung up, and lines that we have closed: what still pours in on those
     /// is thrown away, and whoever is shown out for it may not have the core by pouring on.
     leaving: VecDeque<u32>,
+    /// Lines whose time was over when they were looked at: thousands of strangers who came together
+    /// and said nothing are to be shown out together.
+    over: VecDeque<u32>,
     /// Somebody may stand at the listener.
     pub(super) knocking: bool,
     /// Tick of the last word from or to somebody with a session; `None`: never.
@@ -82,6 +86,11 @@ impl Crowd {
         true
     }
 
+    /// The time of a line is over; its next look is when it is shown out.
+    pub(super) fn shows_out(&mut self, index: u32) {
+        self.over.push_back(index);
+    }
+
     /// Somebody with a session has said something, or is told something that is no answer.
     pub(super) fn hears(&mut self, tick: u32) {
         self.spoke = Some(tick);
@@ -92,9 +101,10 @@ impl Crowd {
         self.spoke.is_none_or(|spoke| tick.saturating_sub(spoke) > QUIET)
     }
 
-    /// Whether lines wait for a slice.
-    pub(super) fn waits(&self) -> bool {
-        !self.coming.is_empty() || !self.leaving.is_empty()
+    /// Whether lines wait for a slice; while nothing is read, only those that need not be.
+    pub(super) fn waits(&self, stalled: bool) -> bool {
+        let reads = !self.coming.is_empty() || !self.leaving.is_empty();
+        !self.over.is_empty() || reads && !stalled
     }
 
     /// How long to sleep before events are looked at again; `others`: the last look brought
@@ -108,6 +118,7 @@ impl Crowd {
     pub(super) fn cut(&mut self) {
         self.coming.shrink_to_fit();
         self.leaving.shrink_to_fit();
+        self.over.shrink_to_fit();
     }
 }
 
@@ -153,7 +164,7 @@ impl Pace {
 impl Shard {
     /// Lets some in and some go, if it is their turn. Says whether it was.
     pub(super) fn serve_crowd(&mut self) -> bool {
-        if !self.crowd.waits() && !self.crowd.knocking {
+        if !self.crowd.waits(self.stalled) && !self.crowd.knocking {
             return false;
         }
         if self.crowd.is_quiet(self.tick) {
@@ -173,6 +184,7 @@ impl Shard {
         if self.crowd.knocking {
             self.accept(ACCEPTS_A_TURN);
         }
+        while self.serve_overdue() > 0 {}
         if self.stalled {
             return;
         }
@@ -207,6 +219,7 @@ impl Shard {
         if self.crowd.knocking && self.crowd.coming.len() < STRANGERS && self.accept(1) > 0 {
             spent += ACCEPT_US;
         }
+        spent += self.serve_overdue();
         if !self.stalled {
             spent += self.serve_stranger();
             spent += (0..LEAVERS_A_ROUND).map(|_| self.serve_leaver()).sum::<u32>();
@@ -219,6 +232,12 @@ impl Shard {
         let spent = self.table.at(index).map_or(1, |slot| cost(&slot.line));
         self.read_ready(index);
         spent
+    }
+
+    fn serve_overdue(&mut self) -> u32 {
+        let Some(index) = self.crowd.over.pop_front() else { return 0 };
+        self.end_overdue(index);
+        OVER_US
     }
 
     fn serve_leaver(&mut self) -> u32 {

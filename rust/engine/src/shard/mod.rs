@@ -270,7 +270,7 @@ impl Shard {
 
     fn until_next_timer(&self) -> Option<Duration> {
         let knocks = self.crowd.knocking && self.accepting;
-        if knocks || self.crowd.waits() && !self.stalled {
+        if knocks || self.crowd.waits(self.stalled) {
             return Some(Duration::from_millis(1));
         }
         let tick = match (self.next_deadline(), self.accepting) {

@@ -1,4 +1,5 @@
-//! The wheel comes round: look at each line's stamps, act on what is due, arm the rest again.
+//! The wheel comes round: look at each line's stamps, ping who is due, arm the rest again, and hand
+//! those whose time is over to the crowd, which ends them at its pace.
 
 use super::Shard;
 use crate::config::{CLOSE_MS, LINGER_MS, TICK_MS};
@@ -20,6 +21,33 @@ const ANSWER_LOOK: u32 = 2;
 /// So many times as long as for `connect` itself a stranger may wait for the answer to it.
 const PATIENCE: u32 = 5;
 
+/// What a look at a line comes to.
+enum Look {
+    /// Again at that tick.
+    Again(u32),
+    /// Its time is over.
+    Over(End),
+    /// There is no such line any more.
+    Gone,
+}
+
+/// How a line ends when its time is over.
+#[derive(Clone, Copy)]
+enum End {
+    /// A stranger who has not asked for an upgrade.
+    Unasked,
+    /// A stranger with a line, and no session.
+    Unopened,
+    /// A slow reader.
+    Slow,
+    /// A fragmented message that takes too long.
+    Unfinished,
+    /// A session, with a code and a reason.
+    Session(u16, &'static str),
+    /// A closing line whose peer does not do its part.
+    Unclosed,
+}
+
 impl Shard {
     pub(super) fn fire_timers(&mut self) {
         let late = self.wheel.next_tick().map(|tick| self.tick.saturating_sub(tick));
@@ -30,44 +58,75 @@ impl Shard {
         let mut due = std::mem::take(&mut self.due);
         self.wheel.advance(&mut self.table, self.tick, &mut due);
         for index in due.drain(..) {
-            if let Some(again) = self.look_at(index) {
-                self.wheel.arm(&mut self.table, index, again);
+            match self.look_at(index) {
+                Look::Again(tick) => self.wheel.arm(&mut self.table, index, tick),
+                Look::Over(_) => self.crowd.shows_out(index),
+                Look::Gone => {}
             }
         }
         self.due = due;
     }
 
-    /// Acts on what is due; the tick of the next look, or `None` when the line armed itself.
-    fn look_at(&mut self, index: u32) -> Option<u32> {
-        let phase = self.table.at(index)?.line.phase;
-        match phase {
+    /// Ends a line whose time is over; it may have been saved, or another's, since that was found.
+    pub(super) fn end_overdue(&mut self, index: u32) {
+        match self.look_at(index) {
+            Look::Again(tick) => self.wheel.arm(&mut self.table, index, tick),
+            Look::Over(end) => self.end(index, end),
+            Look::Gone => {}
+        }
+    }
+
+    fn end(&mut self, index: u32, end: End) {
+        match end {
+            End::Unasked => self.refuse(index, &handshake::refusal(408, None)),
+            End::Unopened => {
+                self.begin_close(index, close::NOT_CONNECTED, "not connected in time", 0);
+            }
+            End::Slow => self.doom(index, "nothing was read for too long"),
+            End::Unfinished => {
+                let Some(slot) = self.table.at(index) else { return };
+                if let Some(fault) = slot.wire.expire(&self.codec.config().limits, self.now_ms) {
+                    self.fail(index, &fault);
+                }
+            }
+            End::Session(code, reason) => {
+                if code == close::NO_HEARTBEAT {
+                    self.shared.stats.heartbeat_lost_total.add(1);
+                }
+                self.begin_close(index, code, reason, 0);
+            }
+            End::Unclosed => self.kill(index),
+        }
+    }
+
+    fn look_at(&mut self, index: u32) -> Look {
+        let Some(slot) = self.table.at(index) else { return Look::Gone };
+        let look = match slot.line.phase {
             Phase::Upgrading | Phase::Opening => self.look_at_opening(index),
             Phase::Connected => self.look_at_line(index),
             Phase::Closing => self.look_at_end(index),
             Phase::Dead => None,
-        }
+        };
+        look.unwrap_or(Look::Gone)
     }
 
     /// The time for upgrade and `connect` together; pings do not extend it.
-    fn look_at_opening(&mut self, index: u32) -> Option<u32> {
+    fn look_at_opening(&mut self, index: u32) -> Option<Look> {
         let due = self.opening_due(index)?;
         if self.tick < due {
-            return Some(due);
+            return Some(Look::Again(due));
         }
         if self.stalled || self.paused {
             // Its `connect` may be lying there: the time runs again when we read again.
-            return Some(self.tick + BLIND_LOOK);
+            return Some(Look::Again(self.tick + BLIND_LOOK));
         }
         let (allowed, line) = (ticks(self.config.opening_ms), &self.table.at(index)?.line);
         if line.has(flag::ASKED) && self.tick < due.saturating_add(PATIENCE * allowed) {
             // It has said something in time: that Python is busy is not its fault.
-            return Some(self.tick + ANSWER_LOOK);
+            return Some(Look::Again(self.tick + ANSWER_LOOK));
         }
-        match line.phase {
-            Phase::Upgrading => self.refuse(index, &handshake::refusal(408, None)),
-            _ => self.begin_close(index, close::NOT_CONNECTED, "not connected in time", 0),
-        }
-        None
+        let upgrading = line.phase == Phase::Upgrading;
+        Some(Look::Over(if upgrading { End::Unasked } else { End::Unopened }))
     }
 
     fn opening_due(&mut self, index: u32) -> Option<u32> {
@@ -88,24 +147,18 @@ impl Shard {
         self.wheel.arm(&mut self.table, index, self.tick + 1);
     }
 
-    fn look_at_line(&mut self, index: u32) -> Option<u32> {
+    fn look_at_line(&mut self, index: u32) -> Option<Look> {
         let (tick, now_ms, resumed) = (self.tick, self.now_ms, self.resumed);
-        if let Some((code, reason)) = self.overdue(index) {
-            match code {
-                close::SLOW_READER => self.doom(index, reason),
-                _ => self.begin_close(index, code, reason, 0),
-            }
-            return None;
-        }
-        let slot = self.table.at(index)?;
-        if let Some(fault) = slot.wire.expire(&self.codec.config().limits, now_ms) {
-            self.fail(index, &fault);
-            return None;
+        if let Some(end) = self.overdue(index) {
+            return Some(Look::Over(end));
         }
         let limits = &self.codec.config().limits;
         let slot = self.table.at(index)?;
         let mut next = tick + IDLE_LOOK;
         if let Some(deadline) = slot.wire.deadline(limits) {
+            if now_ms >= deadline {
+                return Some(Look::Over(End::Unfinished));
+            }
             next = next.min(tick_after(deadline));
         }
         next = next.min(stall_due(&slot.line, self.config.outbox_stall_ms));
@@ -113,33 +166,29 @@ impl Shard {
         let blind = self.stalled || self.paused || slot.line.has(flag::HELD);
         if blind {
             // Nobody reads, so silence says nothing: the deadlines stand still.
-            return Some(next.min(tick + BLIND_LOOK));
+            return Some(Look::Again(next.min(tick + BLIND_LOOK)));
         }
         slot.line.heartbeat.not_before(resumed);
-        match slot.line.heartbeat.judge(slot.line.heard.max(resumed), tick) {
-            Verdict::Wait(due) => Some(next.min(due)),
-            Verdict::Off => Some(next),
+        Some(match slot.line.heartbeat.judge(slot.line.heard.max(resumed), tick) {
+            Verdict::Wait(due) => Look::Again(next.min(due)),
+            Verdict::Off => Look::Again(next),
             Verdict::Ping(due) => {
                 self.ping(index);
-                Some(next.min(due))
+                Look::Again(next.min(due))
             }
-            Verdict::Dead => {
-                self.shared.stats.heartbeat_lost_total.add(1);
-                self.begin_close(index, close::NO_HEARTBEAT, "no heartbeat", 0);
-                None
-            }
-        }
+            Verdict::Dead => Look::Over(End::Session(close::NO_HEARTBEAT, "no heartbeat")),
+        })
     }
 
     /// What ends a session at this moment, besides its heartbeat.
-    fn overdue(&mut self, index: u32) -> Option<(u16, &'static str)> {
+    fn overdue(&mut self, index: u32) -> Option<End> {
         let (tick, stall) = (self.tick, self.config.outbox_stall_ms);
         let line = &self.table.at(index)?.line;
         if stall_due(line, stall) <= tick {
-            return Some((close::SLOW_READER, "nothing was read for too long"));
+            return Some(End::Slow);
         }
         if expiry_due(line, tick) <= tick {
-            return Some((close::EXPIRED, "the token has expired"));
+            return Some(End::Session(close::EXPIRED, "the token has expired"));
         }
         None
     }
@@ -155,16 +204,13 @@ impl Shard {
     }
 
     /// A closing peer that does not finish is cut off.
-    fn look_at_end(&mut self, index: u32) -> Option<u32> {
+    fn look_at_end(&mut self, index: u32) -> Option<Look> {
         let tick = self.tick;
         let line = &self.table.at(index)?.line;
         let due = line.since.saturating_add(ticks(CLOSE_MS));
         let lingers = line.has(flag::SHUT) && tick >= line.since.saturating_add(ticks(LINGER_MS));
-        if tick < due && !lingers {
-            return Some(due);
-        }
-        self.kill(index);
-        None
+        let over = tick >= due || lingers;
+        Some(if over { Look::Over(End::Unclosed) } else { Look::Again(due) })
     }
 }
 
