@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterator, Sequence
 
-    from loadtest.fleet.client import Client
-
 TURNS_AT_ONCE: Final = 64
 """After a stall, a chore makes up for so many turns at most: a late generator must not burst."""
 _MARK: Final = "_every_seconds"
+
+
+class Lively(Protocol):
+    """Whose turn may come: a client of the fleet."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it is connected and has caught up."""
+        ...
+
+
+Client = TypeVar("Client", bound=Lively)
 
 
 def every(seconds: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -29,7 +39,7 @@ def every(seconds: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return mark
 
 
-class Chores:
+class Chores(Generic[Client]):
     """All chores of one fleet; `due` says whose turn it is."""
 
     def __init__(self, fleet: object, rng: random.Random, pace: float = 1.0) -> None:

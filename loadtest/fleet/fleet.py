@@ -113,7 +113,7 @@ class Fleet:
         self._playing = asyncio.get_running_loop().create_task(self._play())
 
     async def _play(self) -> None:
-        chores, then = Chores(self, self.rng, self.target.pace), monotonic()
+        chores, then = Chores[Client](self, self.rng, self.target.pace), monotonic()
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = monotonic()

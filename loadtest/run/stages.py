@@ -14,6 +14,8 @@ from locust import LoadTestShape
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from loadtest.run.run import Run
+
 CALM_SECONDS: Final = 2.0
 PATIENCE_SECONDS: Final = 120.0
 RELOAD_SECONDS: Final = 10.0
@@ -47,7 +49,7 @@ class Stages(LoadTestShape):
         raise NotImplementedError
 
     @property
-    def run(self) -> plugin.Run:
+    def run(self) -> Run:
         """The run that is being shaped: its options, its crews."""
         assert self.runner is not None, "Locust sets it before the first tick"
         return plugin.run(self.runner.environment)

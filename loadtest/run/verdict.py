@@ -15,7 +15,7 @@ from loadtest.fleet.histogram import Buckets, percentile
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from loadtest.run.plugin import Phase, Run
+    from loadtest.run.run import Phase, Run
 
 HOLD: Final = "hold"
 """The phase in which speed is judged: all are there, nobody is cut."""

@@ -34,7 +34,7 @@ from hivewire.foundation import adopted, founded, verifier_for
 from hivewire.gateway import Gateway
 from hivewire.handlers import Services
 from hivewire.handlers.rates import Rates
-from hivewire.handlers.services import limits_of
+from hivewire.handlers.told import limits_of
 from hivewire.handover import Handover
 from hivewire.hooks.bridge import Bridge
 from hivewire.hooks.sender import NodeSender

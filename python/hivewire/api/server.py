@@ -39,7 +39,7 @@ from hivewire.store import keys
 
 if TYPE_CHECKING:
     from hivewire.api.context import Context
-    from hivewire.presence.people import Change
+    from hivewire.presence.person import Change
 
 BROADCAST: Final = 500
 """Targets of one broadcast."""

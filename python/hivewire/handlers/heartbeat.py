@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from hivewire.delivery import encode
 from hivewire.handlers.errors import NOT_CONNECTED, refuse
+from hivewire.handlers.granted import Granted
 
 if TYPE_CHECKING:
     from hivewire.core.commands import Heartbeat, HeartbeatWish
     from hivewire.delivery import Caller
     from hivewire.handlers.services import Services
-
-
-class Granted(NamedTuple):
-    """A heartbeat as the engine takes it; times in milliseconds."""
-
-    interval_ms: int
-    timeout_ms: int
-    from_client: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """The heartbeat as the client is told it."""
-        return {
-            "interval_ms": self.interval_ms,
-            "timeout_ms": self.timeout_ms,
-            "from": "client" if self.from_client else "server",
-        }
 
 
 def handle(command: Heartbeat, caller: Caller, services: Services) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hivewire.core.limits import COMMAND_OBJECTS, DATA_BYTES, TEXT_BYTES
-from hivewire.handlers.connected import connected_format
-from hivewire.handlers.heartbeat import Granted
+from hivewire.handlers.granted import Granted
+from hivewire.handlers.told import connected_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +35,7 @@ class Services:
     metrics: Metrics
     ticket_secret: bytes
     limits: dict[str, Any]
-    """What `connected` tells; see `limits_of`."""
+    """What `connected` tells; see `told.limits_of`."""
     close_codes: dict[str, int]
     heartbeat_range: tuple[int, int]
     devices: Callable[[str], list[str]]
@@ -81,20 +80,3 @@ class Services:
         ours = self.settings.heartbeat
         self.usual_heartbeat = Granted(ours.interval, ours.timeout, from_client=False)
         self.connected_format = connected_format(epoch, self.limits, node)
-
-
-def limits_of(settings: Settings) -> dict[str, Any]:
-    """The `limits` of `connected` (protocol, section 3)."""
-    limits = settings.limits
-    return {
-        "message_bytes": limits.message_bytes,
-        "message_objects": COMMAND_OBJECTS,
-        "server_message_bytes": limits.server_message_bytes,
-        "text_bytes": TEXT_BYTES,
-        "data_bytes": DATA_BYTES,
-        "page_events": limits.page_events,
-        "sends_in_flight": limits.sends_in_flight,
-        "sends_per_second": limits.sends_per_second,
-        "devices": limits.devices,
-        "watch": limits.watch,
-    }

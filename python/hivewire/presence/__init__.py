@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from hivewire.presence.people import Change
+from hivewire.presence.person import Change, Watcher
 from hivewire.presence.presence import Presence
 from hivewire.presence.ticker import Ticker
-from hivewire.presence.watchers import Watcher
 
 __all__ = ["Change", "Presence", "Ticker", "Watcher"]

@@ -10,8 +10,9 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from hivewire.core.entries import PresenceEntry, Rejection
-from hivewire.presence.people import INVISIBLE, OFFLINE, Change, People, Person
-from hivewire.presence.watchers import ASKED_BURST, Watcher, Watchers, distinct
+from hivewire.presence.people import People
+from hivewire.presence.person import INVISIBLE, OFFLINE, Change, Person, Watcher
+from hivewire.presence.watchers import ASKED_BURST, Watchers, distinct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

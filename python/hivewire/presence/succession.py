@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import astuple
 
-from hivewire.presence.people import Change, Gone
+from hivewire.presence.person import Change, Gone
 
 if TYPE_CHECKING:
-    from hivewire.presence.people import Person
+    from hivewire.presence.person import Person, Watcher
     from hivewire.presence.presence import Presence
-    from hivewire.presence.watchers import Watcher
 
 Row = tuple[Any, ...]
 

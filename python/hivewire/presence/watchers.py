@@ -11,53 +11,16 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
-from hivewire.presence.people import OFFLINE, Change
+from hivewire.presence.person import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from hivewire.presence.people import Person
+    from hivewire.presence.person import Change, Person
 
 ASKED_BURST = 2
 """A connection may ask for so many times `limits.watch` users at once; after that they cost time,
 because each one's `last_seen` may have to be read."""
-
-
-class Watcher:
-    """A connection that watches, from its first `watch` to its end."""
-
-    __slots__ = (
-        *("asked", "asked_at", "blocked_by", "conn", "encoding", "gone", "pending", "people"),
-        *("queued", "rests_until", "user"),
-    )
-
-    def __init__(self, conn: int, user: str, encoding: int) -> None:
-        self.conn = conn
-        self.user = user
-        self.encoding = encoding
-        self.people: set[Person] = set()
-        self.blocked_by: frozenset[Person] = frozenset()
-        """Those of `people` who have blocked its user: it sees them offline."""
-        self.pending: dict[Person, Change] = {}
-        """Who may look different by now, and how the watcher was told that he looks."""
-        self.queued = False
-        self.rests_until = 0
-        """When (ms) it may be told something again."""
-        self.asked = 0.0
-        """Users that it has asked for lately: what the rate of asking is measured by."""
-        self.asked_at = 0
-        self.gone = False
-
-    def __hash__(self) -> int:
-        """So that sets of watchers are gone through in the same order in each run."""
-        return self.conn
-
-    def sees(self, person: Person) -> Change:
-        """How a user looks to this watcher (protocol, section 7: a blocked one sees `offline`).
-
-        Nothing tells being blocked from a user who was never there.
-        """
-        return Change(person.user, OFFLINE) if person in self.blocked_by else person.shown
 
 
 class Watchers:

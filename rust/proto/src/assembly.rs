@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::close;
+use crate::close_frame;
 use crate::codec::Codec;
 use crate::error::ProtocolError;
 use crate::found::{Found, Kind, Place};
@@ -260,7 +260,7 @@ fn control(
 ) -> Result<Option<Found>, ProtocolError> {
     let (signal, found) = match opcode {
         Opcode::Close => {
-            close::parse_body(place.clone().bytes(codec, input))?;
+            close_frame::parse_body(place.clone().bytes(codec, input))?;
             (Signal::PeerClose, Found::Close(place))
         }
         Opcode::Ping => (Signal::Control, Found::Ping(place)),

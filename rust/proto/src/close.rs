@@ -3,9 +3,6 @@
 //! The hundreds tell a client what to do: 4000–4499 come back and resume, 4500–4999 do not come
 //! back as you are.
 
-use crate::error::ProtocolError;
-use crate::limits::CLOSE_REASON;
-
 /// The purpose is fulfilled.
 pub const NORMAL: u16 = 1000;
 /// The server goes down or the page was left.
@@ -114,32 +111,4 @@ pub const fn has_bye(code: u16) -> bool {
 #[must_use]
 pub const fn may_be_received(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
-}
-
-/// Appends the payload of a Close frame: the code and as much of `reason` as 123 bytes hold,
-/// cut between characters.
-pub fn encode_body(code: u16, reason: &str, out: &mut Vec<u8>) {
-    let mut kept = reason.len().min(CLOSE_REASON);
-    while !reason.is_char_boundary(kept) {
-        kept -= 1;
-    }
-    out.extend_from_slice(&code.to_be_bytes());
-    out.extend_from_slice(reason.get(..kept).unwrap_or_default().as_bytes());
-}
-
-/// Reads the payload of a Close frame: `(code, reason)`, no code when it is empty.
-///
-/// # Errors
-/// [`ProtocolError::BadClose`] for one byte or a code that must not be sent,
-/// [`ProtocolError::BadUtf8`] for the reason.
-pub fn parse_body(payload: &[u8]) -> Result<(Option<u16>, &str), ProtocolError> {
-    let Some((code, reason)) = payload.split_first_chunk::<2>() else {
-        return if payload.is_empty() { Ok((None, "")) } else { Err(ProtocolError::BadClose) };
-    };
-    let code = u16::from_be_bytes(*code);
-    if !may_be_received(code) {
-        return Err(ProtocolError::BadClose);
-    }
-    let reason = std::str::from_utf8(reason).map_err(|_| ProtocolError::BadUtf8)?;
-    Ok((Some(code), reason))
 }

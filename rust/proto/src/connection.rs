@@ -1,7 +1,7 @@
 //! One WebSocket connection: [`Connection::next_event`] is the whole way in.
 
 use crate::assembly::{Begun, Frames, Mode};
-use crate::close;
+use crate::close_frame;
 use crate::codec::Codec;
 use crate::error::{Fault, ProtocolError};
 use crate::found::{Found, Kind};
@@ -144,7 +144,7 @@ impl Connection {
                 // What follows a Close is not looked at, but its own payload is lent.
                 input.discard();
                 let payload = place.bytes(codec, input);
-                let (code, reason) = close::parse_body(payload).unwrap_or_default();
+                let (code, reason) = close_frame::parse_body(payload).unwrap_or_default();
                 Event::Close { code, reason }
             }
         }

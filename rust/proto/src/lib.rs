@@ -39,6 +39,7 @@
 
 mod assembly;
 pub mod close;
+pub mod close_frame;
 mod codec;
 pub mod connection;
 pub mod deflate;

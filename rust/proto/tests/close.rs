@@ -1,7 +1,8 @@
 use std::collections::HashSet;
 
 use hivewire_proto::ProtocolError;
-use hivewire_proto::close::{ALL, encode_body, has_bye, may_be_received, parse_body, reconnect};
+use hivewire_proto::close::{ALL, has_bye, may_be_received, reconnect};
+use hivewire_proto::close_frame::{encode_body, parse_body};
 
 #[test]
 fn names_and_numbers_are_unique() {

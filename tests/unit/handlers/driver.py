@@ -21,7 +21,7 @@ from hivewire.delivery import JSON, Delivery, Owed, heads, receipts
 from hivewire.gateway import OPS, Gateway
 from hivewire.handlers import Services
 from hivewire.handlers.rates import Rates
-from hivewire.handlers.services import limits_of
+from hivewire.handlers.told import limits_of
 from hivewire.metrics import Metrics
 from hivewire.presence import Ticker
 from hivewire.soon import Soon

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from hivewire.config import load
-from hivewire.handlers.services import limits_of
+from hivewire.handlers.told import limits_of
 
 from .driver import Driver
 

@@ -8,7 +8,7 @@ use crate::objects;
 use crate::outbox::Queue;
 use crate::table::{Phase, flag};
 use hivewire_proto::frame::Opcode;
-use hivewire_proto::{Fault, close};
+use hivewire_proto::{Fault, close, close_frame};
 use std::net::Shutdown;
 
 impl Shard {
@@ -28,7 +28,7 @@ impl Shard {
             self.output.queue_bare(index, &mut slot.line, bye);
         }
         let mut body = Vec::with_capacity(32);
-        close::encode_body(code, reason, &mut body);
+        close_frame::encode_body(code, reason, &mut body);
         self.send_close(index, code, &body);
     }
 
@@ -56,7 +56,7 @@ impl Shard {
         }
         let mut body = Vec::new();
         if let Some(code) = code {
-            close::encode_body(code, "", &mut body);
+            close_frame::encode_body(code, "", &mut body);
         }
         self.send_close(index, code.unwrap_or(close::NO_STATUS), &body);
     }
