@@ -4,6 +4,7 @@
 mod assembly;
 #[cfg(test)]
 mod close;
+mod close_frame;
 #[cfg(test)]
 mod codec;
 #[cfg(test)]

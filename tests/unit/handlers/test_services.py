@@ -2,22 +2,7 @@ from __future__ import annotations
 
 import json
 
-from hivewire.config import load
-from hivewire.handlers.told import limits_of
-
 from .driver import Driver
-
-
-def test_limits_has_the_names_of_the_protocol() -> None:
-    assert set(limits_of(load())) == {
-        *("message_bytes", "message_objects", "server_message_bytes", "text_bytes", "data_bytes"),
-        *("page_events", "sends_in_flight", "sends_per_second", "devices", "watch"),
-    }
-
-
-def test_limits_tells_the_settings_of_the_node() -> None:
-    told = limits_of(load(limits={"devices": 3, "message_bytes": "128KiB"}))
-    assert (told["devices"], told["message_bytes"]) == (3, 128 * 1024)
 
 
 def test_what_every_connected_says_is_encoded_once() -> None:
@@ -27,3 +12,8 @@ def test_what_every_connected_says_is_encoded_once() -> None:
     assert connected["limits"] == services.limits
     assert connected["epoch"] == services.view.store.epoch
     assert connected["node"] == 'a "node" of 100%'
+
+
+def test_who_has_no_wish_gets_the_heartbeat_of_the_settings() -> None:
+    services = Driver(heartbeat={"interval": "20s", "timeout": "4s"}).services
+    assert services.usual_heartbeat == (20_000, 4_000, False)
