@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from random import Random
 
 CAUGHT_AS = {
-    "answer_before_sync": {"answered_is_durable", "seen_stays"},
+    "answer_before_sync": {"answered_is_durable", "answered_is_in_the_log", "seen_stays"},
     "keys_forgotten_at_restart": {"one_key_one_message"},
     "seq_reused_after_crash": {"one_place_per_message", "seen_stays", "no_hole", "seq_rises"},
     "cursor_outside_the_batch": {"cursors_keep"},

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 AS_BUILT = ("--old-file=.venv/.tools", "--old-file=.venv/.engine")
 """What the other tests run on is not installed or built anew under them, however old it is."""
 SECONDS = 150
+UNHURRIED = (
+    "--max-answer-p99 60000 --max-delivery-p99 60000 --max-lag-p99 60000 --max-comeback 60 "
+    "--max-crew-cpu 1000 --max-node-cpu 1000 --max-node-memory 10000 --pace 20"
+)
+"""A machine that stalls must not fail what is to show that the command works."""
 
 
 def environment(**more: str) -> dict[str, str]:

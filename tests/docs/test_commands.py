@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.commands import as_built, environment, lines, run, side_by_side, smaller
+from tests.docs.commands import (
+    UNHURRIED,
+    as_built,
+    environment,
+    lines,
+    run,
+    side_by_side,
+    smaller,
+)
 from tests.docs.pages import ROOT, block
 from tests.node import READY, SECRET, START_SECONDS, STOP_SECONDS
 
@@ -24,11 +32,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(300)
 FREE = {"HIVEWIRE_EDGE__ADDRESS": "127.0.0.1:0", "HIVEWIRE_API__ADDRESS": "127.0.0.1:0"}
-UNHURRIED = (
-    "--max-answer-p99 60000 --max-delivery-p99 60000 --max-lag-p99 60000 --max-comeback 60 "
-    "--max-crew-cpu 1000 --max-node-cpu 1000 --max-node-memory 10000 --pace 20"
-)
-"""A machine that stalls must not fail what is to show that the command works."""
 
 
 def test_make_serve_runs_a_node_with_the_messenger_until_sigterm(tmp_path: Path) -> None:

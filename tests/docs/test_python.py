@@ -13,6 +13,7 @@ import pytest
 
 from hivewire import client as sdk
 from hivewire.client import Adaptive, Client, Receipt, Store, new_key
+from tests.docs.commands import UNHURRIED
 from tests.docs.pages import ROOT, block
 from tests.docs.reader import Watched, edge_url, paste
 from tests.tokens import token
@@ -110,6 +111,7 @@ async def test_what_the_heartbeat_learnt_is_kept(node: Node, name: Name) -> None
 def test_a_scenario_of_ones_own_passes(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(block("docs/load.md", "class Pairs(Fleet)").text)
     words = ["-u", "1", "-t", "1s", "--fleet-size", "20", "--report", str(tmp_path / "report")]
+    words += UNHURRIED.split()
     done = run("locust", "-f", str(tmp_path / "mine.py"), "--headless", "--only-summary", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Pairs" in done.stdout + done.stderr

@@ -73,6 +73,8 @@ class Receiver:
         for line in self._lines.values():
             line.transport.abort()
         await asyncio.gather(*self._lines, return_exceptions=True)
+        # A line that was aborted is closed a turn later.
+        await asyncio.sleep(0)
         await self._server.wait_closed()
 
     async def until(self, count: int) -> list[Call]:
@@ -105,7 +107,8 @@ class Receiver:
         except (asyncio.IncompleteReadError, OSError):
             pass
         finally:
-            writer.close()
+            # TLS would wait for the peer's last word.
+            writer.transport.abort()
             del self._lines[task]
 
 
