@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from hivewire.config import Settings
 
-SOMAXCONN: Final = 1024
+SOMAXCONN: Final = 16_384
+"""What each shard asks for (`BACKLOG` in rust/engine/src/shard/accept.rs)."""
 PORTS: Final = 20_000
 SPARE_FILES: Final = 10_000
 IDLE_BYTES: Final = 4_700
@@ -147,7 +148,7 @@ def kernel() -> Iterator[Finding]:
     """The settings of the kernel that a busy node meets first."""
     backlog = read_number("/proc/sys/net/core/somaxconn")
     if backlog is not None and backlog < SOMAXCONN:
-        text = f"{backlog}: storms of connects are dropped; sysctl net.core.somaxconn={SOMAXCONN}"
+        text = f"{backlog}: of a storm the rest waits; sysctl net.core.somaxconn={SOMAXCONN}"
         yield Finding("warning", "somaxconn", text)
     elif backlog is not None:
         yield Finding("ok", "somaxconn", str(backlog))

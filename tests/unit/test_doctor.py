@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from hivewire import doctor
 from hivewire.config import load
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 pytestmark = pytest.mark.unit
+ROOT = Path(__file__).parents[2]
 
 
 def levels(findings: object) -> dict[str, str]:
@@ -83,6 +81,16 @@ def test_a_failing_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(doctor.os, "fdatasync", fail)
     assert levels(doctor.disk(tmp_path))["disk"] == "error"
+
+
+def test_a_shorter_queue_than_the_shards_ask_for_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = (ROOT / "rust/engine/src/shard/accept.rs").read_text()
+    assert f"const BACKLOG: i32 = {doctor.SOMAXCONN:_};" in source
+    for backlog, level in ((4_096, "warning"), (doctor.SOMAXCONN, "ok")):
+        monkeypatch.setattr(doctor, "read_number", lambda _, told=backlog: told)
+        assert levels(doctor.kernel())["somaxconn"] == level
 
 
 def test_findings_read_well() -> None:
