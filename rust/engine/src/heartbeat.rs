@@ -52,14 +52,16 @@ impl Heartbeat {
         if self.from_client { 0 } else { random % (u32::from(self.interval) / 2).max(1) }
     }
 
-    /// Judges a line of which something was last heard at tick `heard`.
-    pub fn judge(&mut self, heard: u32, now: u32) -> Verdict {
+    /// Judges a line of which something was last heard at `heard`. Times are those of
+    /// [`crate::sight::Sight`]; nobody is given up before what came while nothing was read, until
+    /// `resumed`, had its time.
+    pub fn judge(&mut self, heard: u32, resumed: u32, now: u32) -> Verdict {
         if self.interval == 0 {
             return Verdict::Off;
         }
         let (interval, timeout) = (u32::from(self.interval), u32::from(self.timeout));
         if self.from_client {
-            let dead = heard.saturating_add(2 * interval + timeout);
+            let dead = heard.saturating_add(2 * interval).max(resumed).saturating_add(timeout);
             return if now >= dead { Verdict::Dead } else { Verdict::Wait(dead) };
         }
         // A ping goes out only after a silence, so what bears its tick came after it: the answer of
@@ -69,7 +71,7 @@ impl Heartbeat {
         }
         let due = match self.unanswered {
             0 => heard.saturating_add(interval),
-            _ => self.pinged.saturating_add(timeout),
+            _ => self.pinged.max(resumed).saturating_add(timeout),
         };
         if now < due {
             return Verdict::Wait(due);
@@ -80,12 +82,6 @@ impl Heartbeat {
         self.unanswered += 1;
         self.pinged = now;
         Verdict::Ping(now.saturating_add(timeout))
-    }
-
-    /// Moves a pending ping's deadline past a time in which nobody read (I8: deadlines stand
-    /// still while reading is paused).
-    pub fn not_before(&mut self, tick: u32) {
-        self.pinged = self.pinged.max(tick);
     }
 }
 
@@ -100,41 +96,61 @@ mod tests {
     #[test]
     fn a_busy_line_carries_no_pings() {
         let mut heartbeat = server();
-        assert_eq!(heartbeat.judge(100, 599), Verdict::Wait(600));
-        assert_eq!(heartbeat.judge(590, 600), Verdict::Wait(1_090));
+        assert_eq!(heartbeat.judge(100, 0, 599), Verdict::Wait(600));
+        assert_eq!(heartbeat.judge(590, 0, 600), Verdict::Wait(1_090));
     }
 
     #[test]
     fn two_unanswered_pings_and_the_line_is_dead() {
         let mut heartbeat = server();
-        assert_eq!(heartbeat.judge(0, 500), Verdict::Ping(700));
-        assert_eq!(heartbeat.judge(0, 700), Verdict::Ping(900));
-        assert_eq!(heartbeat.judge(0, 899), Verdict::Wait(900));
-        assert_eq!(heartbeat.judge(0, 900), Verdict::Dead);
+        assert_eq!(heartbeat.judge(0, 0, 500), Verdict::Ping(700));
+        assert_eq!(heartbeat.judge(0, 0, 700), Verdict::Ping(900));
+        assert_eq!(heartbeat.judge(0, 0, 899), Verdict::Wait(900));
+        assert_eq!(heartbeat.judge(0, 0, 900), Verdict::Dead);
     }
 
     #[test]
     fn any_frame_after_a_ping_counts_as_its_answer() {
         let mut heartbeat = server();
-        assert_eq!(heartbeat.judge(0, 500), Verdict::Ping(700));
-        assert_eq!(heartbeat.judge(501, 700), Verdict::Wait(1_001));
-        assert_eq!(heartbeat.judge(501, 1_001), Verdict::Ping(1_201));
+        assert_eq!(heartbeat.judge(0, 0, 500), Verdict::Ping(700));
+        assert_eq!(heartbeat.judge(501, 0, 700), Verdict::Wait(1_001));
+        assert_eq!(heartbeat.judge(501, 0, 1_001), Verdict::Ping(1_201));
     }
 
     #[test]
     fn an_answer_within_the_tick_of_its_ping_counts() {
         let mut heartbeat = server();
-        assert_eq!(heartbeat.judge(0, 500), Verdict::Ping(700));
-        assert_eq!(heartbeat.judge(500, 700), Verdict::Wait(1_000));
-        assert_eq!(heartbeat.judge(500, 1_000), Verdict::Ping(1_200));
+        assert_eq!(heartbeat.judge(0, 0, 500), Verdict::Ping(700));
+        assert_eq!(heartbeat.judge(500, 0, 700), Verdict::Wait(1_000));
+        assert_eq!(heartbeat.judge(500, 0, 1_000), Verdict::Ping(1_200));
     }
 
     #[test]
     fn a_client_that_drives_is_given_up_after_two_intervals_and_the_timeout() {
         let mut heartbeat = Heartbeat::new(25_000, 10_000, true);
-        assert_eq!(heartbeat.judge(0, 1_199), Verdict::Wait(1_200));
-        assert_eq!(heartbeat.judge(0, 1_200), Verdict::Dead);
+        assert_eq!(heartbeat.judge(0, 0, 1_199), Verdict::Wait(1_200));
+        assert_eq!(heartbeat.judge(0, 0, 1_200), Verdict::Dead);
         assert_eq!(heartbeat.first_jitter(12_345), 0);
+    }
+
+    #[test]
+    fn a_ping_has_its_whole_time_after_a_pause() {
+        let mut heartbeat = server();
+        assert_eq!(heartbeat.judge(0, 0, 500), Verdict::Ping(700));
+        assert_eq!(heartbeat.judge(0, 650, 700), Verdict::Wait(850));
+        assert_eq!(heartbeat.judge(0, 650, 850), Verdict::Ping(1_050));
+        assert_eq!(heartbeat.judge(0, 1_049, 1_050), Verdict::Wait(1_249));
+        assert_eq!(heartbeat.judge(0, 1_049, 1_249), Verdict::Dead);
+        let mut driven = Heartbeat::new(25_000, 10_000, true);
+        assert_eq!(driven.judge(0, 1_199, 1_200), Verdict::Wait(1_399));
+        assert_eq!(driven.judge(0, 1_199, 1_399), Verdict::Dead);
+    }
+
+    #[test]
+    fn a_line_that_answered_is_asked_when_it_would_have_been_without_the_pause() {
+        let mut heartbeat = server();
+        assert_eq!(heartbeat.judge(0, 0, 500), Verdict::Ping(700));
+        assert_eq!(heartbeat.judge(501, 650, 700), Verdict::Wait(1_001));
     }
 
     #[test]
@@ -145,6 +161,6 @@ mod tests {
 
     #[test]
     fn no_heartbeat_no_deadline() {
-        assert_eq!(Heartbeat::OFF.clone().judge(0, u32::MAX), Verdict::Off);
+        assert_eq!(Heartbeat::OFF.clone().judge(0, 0, u32::MAX), Verdict::Off);
     }
 }

@@ -21,6 +21,7 @@ pub mod memory;
 pub mod objects;
 pub mod outbox;
 pub mod shard;
+pub mod sight;
 pub mod stats;
 pub mod sys;
 pub mod table;

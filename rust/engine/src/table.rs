@@ -166,7 +166,7 @@ pub struct Line {
     pub session: u32,
     /// When the token ends, in seconds since the Unix epoch; 0: never.
     pub expires_s: u32,
-    /// Tick of the last byte received.
+    /// When the last byte was received, on the clock of [`crate::sight::Sight`].
     pub heard: u32,
     /// Tick at which the present phase began.
     pub since: u32,

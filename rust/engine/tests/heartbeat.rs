@@ -4,6 +4,8 @@ use crate::driver::{Heard, config, node, session};
 use hivewire_engine::sys::unix_ms;
 use hivewire_engine::{Config, Granted, NewSession};
 use hivewire_proto::frame::Opcode;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const PING: &str = r#"{"op":"ping","head":0}"#;
@@ -27,6 +29,29 @@ fn two_unanswered_pings_and_the_line_is_dead() {
     assert_eq!(node.takes_closed(conn), 4004);
     assert_eq!(node.figure("pings_sent_total"), 2);
     assert_eq!(node.figure("heartbeat_lost_total"), 1);
+}
+
+/// Everybody comes back at once when a node has started: as they are asked first, so ever after.
+#[test]
+fn who_comes_right_after_the_start_is_not_asked_together_with_all_others() {
+    const MANY: u64 = 60;
+    let mut node = node(config());
+    let comes = |number: u64| {
+        let user = number.to_string();
+        node.connects_as(&NewSession { heartbeat: every(3_000, 60_000), ..session(&user, "tv") })
+    };
+    let _lines: Vec<_> = (0..MANY).map(comes).collect();
+    let seen = RefCell::new(BTreeSet::new());
+    node.sees("pings_sent_total", |count| {
+        seen.borrow_mut().insert(count);
+        std::thread::sleep(Duration::from_millis(10));
+        count == MANY
+    });
+    let steps = seen.borrow().len();
+    assert!(
+        steps > 8,
+        "their first pings come within one and a half seconds, not in {steps} ticks"
+    );
 }
 
 #[test]

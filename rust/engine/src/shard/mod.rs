@@ -29,6 +29,7 @@ use crate::fanout::Topics;
 use crate::flushes::Flushes;
 use crate::inbox::{Inbox, Parcel};
 use crate::memory::Ceiling;
+use crate::sight::Sight;
 use crate::stats::Stats;
 use crate::sys::{Bell, Clock, unshare_file_table};
 use crate::table::{ConnId, Key, Phase, ROOM, Slot, Table, flag};
@@ -58,6 +59,11 @@ const INBOX: Token = Token(usize::MAX - 2);
 
 /// Events that one wait returns at most.
 const EVENTS: usize = 4_096;
+
+/// A shard is born an hour old. Stamps are set back by up to half the longest heartbeat (27 min), so
+/// that lines that came together are not asked together; from zero those of the first minutes would
+/// all end up at zero, and whoever comes back to a new node be asked in one moment for ever after.
+const BORN_MS: u64 = 3_600_000;
 
 /// What a shard shares with the Python-facing side, and nothing else.
 #[derive(Debug)]
@@ -134,8 +140,8 @@ pub struct Shard {
     paused: bool,
     /// Python is behind: nothing is read until it has caught up.
     stalled: bool,
-    /// Tick at which reading went on; no deadline counts silence from before it.
-    resumed: u32,
+    /// When something was read: silence is counted then only.
+    sight: Sight,
     stopping: bool,
 }
 
@@ -181,7 +187,7 @@ impl Shard {
             listener,
             accepting: true,
             table: Table::for_connections(room(&config)),
-            wheel: Wheel::new(0),
+            wheel: Wheel::new(ticks_of(BORN_MS)),
             topics: Topics::default(),
             buffer: vec![0; READ_BUFFER].into(),
             secure: Secure::default(),
@@ -201,7 +207,7 @@ impl Shard {
             rng: fastrand::Rng::new(),
             paused: false,
             stalled: false,
-            resumed: 0,
+            sight: Sight::default(),
             stopping: false,
             config,
         };
@@ -280,7 +286,7 @@ impl Shard {
             (next, false) => Some(next.unwrap_or(u32::MAX).min(self.tick + 20)),
         };
         let at_ms = u64::from(tick?) * TICK_MS;
-        Some(Duration::from_millis(at_ms.saturating_sub(self.clock.now_ms()).max(1)))
+        Some(Duration::from_millis(at_ms.saturating_sub(self.time_ms()).max(1)))
     }
 
     fn next_deadline(&self) -> Option<u32> {
@@ -288,9 +294,13 @@ impl Shard {
         wheel.into_iter().chain(look).min()
     }
 
+    fn time_ms(&self) -> u64 {
+        self.clock.now_ms().saturating_add(BORN_MS)
+    }
+
     fn read_clock(&mut self) {
-        self.now_ms = self.clock.now_ms();
-        self.tick = u32::try_from(self.now_ms / TICK_MS).unwrap_or(u32::MAX);
+        self.now_ms = self.time_ms();
+        self.tick = ticks_of(self.now_ms);
     }
 
     fn take_inbox(&mut self) {
@@ -396,6 +406,11 @@ impl Shard {
 fn room(config: &Config) -> usize {
     let share = config.max_connections.min(ROOM).div_ceil(config.shards.max(1));
     share + share / 4
+}
+
+/// Whole ticks in so many milliseconds.
+fn ticks_of(ms: u64) -> u32 {
+    u32::try_from(ms / TICK_MS).unwrap_or(u32::MAX)
 }
 
 /// The name of the connection in a slot.

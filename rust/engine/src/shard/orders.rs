@@ -110,7 +110,7 @@ impl Shard {
         expires_s: u32,
         heartbeat: Granted,
     ) {
-        let (tick, key) = (self.tick, conn.key());
+        let (now, key) = (self.sight.now(self.tick), conn.key());
         let Some(slot) = self.table.find(key).filter(|slot| slot.line.phase == Phase::Opening)
         else {
             // It went while Python answered its `connect`: the directory must hear of it.
@@ -128,7 +128,7 @@ impl Shard {
         line.extra = None;
         line.heartbeat =
             Heartbeat::new(heartbeat.interval_ms, heartbeat.timeout_ms, heartbeat.from_client);
-        line.heard = tick.saturating_sub(line.heartbeat.first_jitter(self.rng.u32(..)));
+        line.heard = now.saturating_sub(line.heartbeat.first_jitter(self.rng.u32(..)));
         self.batch.items.push(Item::Attached { conn });
         let stats = &self.shared.stats;
         stats.sessions.set(stats.sessions.get() + 1);

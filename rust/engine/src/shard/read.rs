@@ -69,8 +69,11 @@ impl Shard {
     fn note_stall(&mut self) -> bool {
         let full = self.shared.outlet.is_full() || self.ceiling.pressure() == Pressure::Stop;
         match (self.stalled, full) {
-            (false, true) => self.shared.stats.read_stalls_total.add(1),
-            (true, false) => self.resumed = self.tick,
+            (false, true) => {
+                self.shared.stats.read_stalls_total.add(1);
+                self.sight.close(self.tick);
+            }
+            (true, false) => self.sight.open(self.tick),
             _ => {}
         }
         full
@@ -99,7 +102,7 @@ impl Shard {
         match stream.read(&mut self.buffer) {
             Ok(0) => self.end_of_stream(index),
             Ok(n) => {
-                slot.line.heard = self.tick;
+                slot.line.heard = self.sight.now(self.tick);
                 // A short read has emptied the socket, and the next byte is a new edge. A full
                 // one, or a peer that is hanging up, is read again in the next turn.
                 if n == self.buffer.len() || slot.line.has(flag::HANGING_UP) {

@@ -75,7 +75,7 @@ impl Shard {
         match stream.read(room) {
             Ok(0) => self.end_of_stream(index),
             Ok(n) => {
-                slot.line.heard = self.tick;
+                slot.line.heard = self.sight.now(self.tick);
                 // As for a plain line: a full read, or a peer that hangs up, is read again.
                 let more = n == room.len() || slot.line.has(flag::HANGING_UP);
                 shared.stats.received_bytes_total.add_len(n);

@@ -132,7 +132,7 @@ impl Shard {
     fn opening_due(&mut self, index: u32) -> Option<u32> {
         let allowed = ticks(self.config.opening_ms);
         // An echo server knows no `connect`; its lines are open once upgraded.
-        let resumed = self.resumed;
+        let resumed = self.sight.resumed_tick();
         self.table.at(index).map(|slot| slot.line.since.max(resumed).saturating_add(allowed))
     }
 
@@ -148,7 +148,8 @@ impl Shard {
     }
 
     fn look_at_line(&mut self, index: u32) -> Option<Look> {
-        let (tick, now_ms, resumed) = (self.tick, self.now_ms, self.resumed);
+        let (tick, now_ms) = (self.tick, self.now_ms);
+        let (now, resumed) = (self.sight.now(tick), self.sight.resumed());
         if let Some(end) = self.overdue(index) {
             return Some(Look::Over(end));
         }
@@ -168,13 +169,12 @@ impl Shard {
             // Nobody reads, so silence says nothing: the deadlines stand still.
             return Some(Look::Again(next.min(tick + BLIND_LOOK)));
         }
-        slot.line.heartbeat.not_before(resumed);
-        Some(match slot.line.heartbeat.judge(slot.line.heard.max(resumed), tick) {
-            Verdict::Wait(due) => Look::Again(next.min(due)),
+        Some(match slot.line.heartbeat.judge(slot.line.heard, resumed, now) {
+            Verdict::Wait(due) => Look::Again(next.min(self.sight.tick_of(due))),
             Verdict::Off => Look::Again(next),
             Verdict::Ping(due) => {
                 self.ping(index);
-                Look::Again(next.min(due))
+                Look::Again(next.min(self.sight.tick_of(due)))
             }
             Verdict::Dead => Look::Over(End::Session(close::NO_HEARTBEAT, "no heartbeat")),
         })

@@ -120,7 +120,7 @@ impl Shard {
                 batch.push_missed(conn, session, topics.told(&mut slot.line));
             }
             if slot.line.clear(flag::HELD) {
-                slot.line.heard = self.tick;
+                slot.line.heard = self.sight.now(self.tick);
                 self.resume_reading(index);
             }
         }
