@@ -164,10 +164,13 @@ impl Shard {
         }
         next = next.min(stall_due(&slot.line, self.config.outbox_stall_ms));
         next = next.min(expiry_due(&slot.line, tick));
-        let blind = self.stalled || self.paused || slot.line.has(flag::HELD);
-        if blind {
-            // Nobody reads, so silence says nothing: the deadlines stand still.
+        // Where nobody reads, silence says nothing: the deadlines stand still.
+        if self.stalled || slot.line.has(flag::HELD) {
             return Some(Look::Again(next.min(tick + BLIND_LOOK)));
+        }
+        if self.paused {
+            // It is not read any more: a million lines that go need not be looked at each second.
+            return Some(Look::Again(next));
         }
         Some(match slot.line.heartbeat.judge(slot.line.heard, resumed, now) {
             Verdict::Wait(due) => Look::Again(next.min(self.sight.tick_of(due))),

@@ -162,6 +162,8 @@ impl Client {
                 Ok(0) => self.heard.push_back(Heard::End),
                 Ok(n) => self.take_in(&mut buffer[..n]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                // Whoever was stopped and goes on reads again.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => self.heard.push_back(Heard::Reset),
             }
         }
