@@ -127,9 +127,9 @@ class Device:
         """Whether a question of its line is not answered yet."""
         return bool(self._questions)
 
-    def behind(self, head: int) -> bool:
-        """Whether it has yet to hear how far its timeline, or a channel that it is in, has come."""
-        return self.seen < head or any(
+    def lacks_heads(self) -> bool:
+        """Whether it has yet to hear how far a channel has come that it is in."""
+        return any(
             self.heard.get(conv, 0) < self.fleet.heads[conv]
             for conv, talk in self.known.items()
             if talk.is_channel and talk.inside

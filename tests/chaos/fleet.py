@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 HEAL_SECONDS = 40.0
 HEADS_SECONDS = 0.5
 """Heads of channels are gathered before they are told."""
+HEADS_PATIENCE = 1.5
 TEAMS = (Team("group:all"), Team("group:late", 2, "joined"), Team("channel:news"))
 
 
@@ -132,6 +133,7 @@ class Fleet:
                 self.raise_failures()
                 await asyncio.sleep(0.01)
             await asyncio.sleep(HEADS_SECONDS)
+            await self._hear_heads()
             for user in self.users:
                 await self._settle([device for device in self.devices if device.user == user])
             whole: set[str] = set()
@@ -144,12 +146,19 @@ class Fleet:
         if self.faults and not self.lenient:
             raise self.faults[0]
 
+    async def _hear_heads(self) -> None:
+        """Wait for the heads of channels a little longer; a broken node may have lost them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEADS_PATIENCE):
+                while any(device.lacks_heads() for device in self.devices):  # noqa: ASYNC110 - silence
+                    await asyncio.sleep(0.01)
+
     async def _settle(self, devices: list[Device]) -> None:
-        """All lines of a user arrive at the same heads; one that does not shows in its record."""
+        """All lines of a user arrive at the same head; a line that does not shows in its record."""
         head = max([await device.head() for device in devices])
         with suppress(TimeoutError):
             async with asyncio.timeout(5):
-                while any(device.behind(head) for device in devices):  # noqa: ASYNC110 - silence
+                while any(device.seen < head for device in devices):  # noqa: ASYNC110 - silence
                     await asyncio.sleep(0.01)
         for device in devices:
             self.history.append(Settled(*device.stamp(), device.seen))

@@ -110,7 +110,7 @@ def _dies_before_writing(name: str, after: int) -> dict[str, str] | None:
 async def _heal_if_possible(fleet: Fleet) -> None:
     """A broken node may never settle; what was seen so far is enough."""
     with suppress(TimeoutError):
-        await fleet.heal(5)
+        await fleet.heal(10)
 
 
 def _assert_caught(fleet: Fleet, node: Node, rules: set[str]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.rfc6455 import Line, request
@@ -17,6 +20,18 @@ if TYPE_CHECKING:
 
 CLIENTS = 50
 SPREAD_MS = 4_000
+
+
+def test_no_signal_goes_to_a_thread_with_a_file_table_of_its_own(node: Node) -> None:
+    """Its handler would write to a number that is nothing there, or a client's socket."""
+    masks: list[int] = []
+    for task in Path(f"/proc/{node.pid}/task").iterdir():
+        if (task / "comm").read_text().startswith("hw-shard"):
+            (mask,) = re.findall(r"^SigBlk:\s*(\w+)$", (task / "status").read_text(), re.MULTILINE)
+            masks.append(int(mask, 16))
+    assert masks
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        assert all(mask >> (number - 1) & 1 for mask in masks), number
 
 
 async def test_fifty_clients_get_slots_and_no_stuck_one_holds_the_exit(

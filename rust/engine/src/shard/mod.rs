@@ -31,7 +31,7 @@ use crate::inbox::{Inbox, Parcel};
 use crate::memory::Ceiling;
 use crate::sight::Sight;
 use crate::stats::Stats;
-use crate::sys::{Bell, Clock, unshare_file_table};
+use crate::sys::{Bell, Clock, block_signals, unshare_file_table};
 use crate::table::{ConnId, Key, Phase, ROOM, Slot, Table, flag};
 use crate::timer::{NONE, Wheel};
 use crate::tls::Settings;
@@ -154,6 +154,7 @@ impl Shard {
         let (tell, told) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name(format!("hw-shard-{}", listen.id));
         let thread = thread.spawn(move || {
+            block_signals();
             // The wake-up and the doorbell were made before and keep their numbers.
             let keep = [shared.inbox.bell().as_raw_fd(), shared.doorbell.as_raw_fd()];
             let own = unshare_file_table(&keep).is_ok();
