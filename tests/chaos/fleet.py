@@ -34,6 +34,7 @@ HEAL_SECONDS = 40.0
 HEADS_SECONDS = 0.5
 """Heads of channels are gathered before they are told."""
 HEADS_PATIENCE = 1.5
+"""How long they are waited for besides, on a machine that stands still now and then."""
 TEAMS = (Team("group:all"), Team("group:late", 2, "joined"), Team("channel:news"))
 
 

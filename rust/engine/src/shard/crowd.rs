@@ -4,9 +4,9 @@
 //! there are tens of thousands at once. So a line that is not connected yet, one whose peer has
 //! hung up or that we have closed, one whose time is over, and the listener are no part of the read
 //! phase: they stand in queues of their own, and have a slice of some turns, after everybody else
-//! has been read, published and flushed. While somebody with a session speaks, a slice is short, comes when
-//! Python has taken the one before, and is followed by a rest; a line's own input stays in order,
-//! because it is read later and not otherwise.
+//! has been read, published and flushed. While somebody with a session speaks, a slice is short,
+//! comes when Python has taken the one before, and is followed by a rest; a line's own input stays
+//! in order, because it is read later and not otherwise.
 
 use super::{Shard, mark_readable};
 use crate::config::ACCEPTS_A_TURN;
@@ -60,8 +60,8 @@ pub(super) struct Crowd {
     /// Lines whose peers have hung up, and lines that we have closed: what still pours in on those
     /// is thrown away, and whoever is shown out for it may not have the core by pouring on.
     leaving: VecDeque<u32>,
-    /// Lines whose time was over when they were looked at: thousands of strangers who came together
-    /// and said nothing are to be shown out together.
+    /// Lines whose time was over when they were looked at: that of thousands of strangers who came
+    /// together and said nothing is over in one moment.
     over: VecDeque<u32>,
     /// Somebody may stand at the listener.
     pub(super) knocking: bool,
@@ -101,7 +101,7 @@ impl Crowd {
         self.spoke.is_none_or(|spoke| tick.saturating_sub(spoke) > QUIET)
     }
 
-    /// Whether lines wait for a slice; while nothing is read, only those that need not be.
+    /// Whether lines wait for a slice; who has to be read does not wait for one while nobody is.
     pub(super) fn waits(&self, stalled: bool) -> bool {
         let reads = !self.coming.is_empty() || !self.leaving.is_empty();
         !self.over.is_empty() || reads && !stalled

@@ -27,7 +27,7 @@ enum Look {
     Again(u32),
     /// Its time is over.
     Over(End),
-    /// There is no such line any more.
+    /// Nothing is left of it to look at.
     Gone,
 }
 
