@@ -28,7 +28,7 @@ from hivewire.core.view import View
 from hivewire.delivery import Delivery, Owed
 from hivewire.delivery.retention import Retention
 from hivewire.delivery.trace import Trace
-from hivewire.draining import finish_taken, let_go, take_to_the_disk, tell_the_rest
+from hivewire.draining import finish_taken, let_go, see_off, take_to_the_disk, tell_the_rest
 from hivewire.following import logs_of
 from hivewire.foundation import adopted, founded, verifier_for
 from hivewire.gateway import Gateway
@@ -57,8 +57,6 @@ log = structlog.get_logger(__name__)
 
 FATAL_STATUS = 70
 """Exit status after a failed write or sync: EX_SOFTWARE; a supervisor starts the node again."""
-PARTING = 4096
-"""How much may wait for the disk while it is written of everybody that he is gone."""
 API_SECONDS = 0.5
 """How long requests may take that are being answered when another node takes over; those that take
 longer are answered beside it."""
@@ -336,14 +334,12 @@ class Node:
         until = time.monotonic() + self.settings.drain.time / 1000
         self.engine.pause()
         await finish_taken(self.gateway, self.delivery, self.bridge, until)
-        # Before anybody is sent off: whose line hangs until the end was here too.
-        for _ in self.ticker.part(self.engine.users(), wall_ms()):
-            while self.journal.waiting > PARTING and time.monotonic() < until:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+        parting = self.ticker.part(self.engine.users(), wall_ms())
+        # Who is here is taken down before anybody is sent off: whose line hangs until the end was
+        # here too.
+        next(parting, None)
         self.engine.drain(self.settings.drain.spread)
-        while self.engine.connections() and time.monotonic() < until:
-            self.gateway.turn()
-            await asyncio.sleep(0.02)
+        await see_off(self.engine, self.gateway, self.delivery, parting, until)
         await take_to_the_disk(self.delivery)
         if self.bridge is not None:
             await tell_the_rest(self.bridge, until)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Iterator
 
     from hivewire.delivery import Delivery
-    from hivewire.gateway import Gateway
+    from hivewire.gateway import Engine, Gateway
     from hivewire.hooks.bridge import Bridge
 
 log = structlog.get_logger(__name__)
 
 DISK_SECONDS: Final = 2.0
 """How long what is being written is waited for, when everybody has been sent off."""
+PARTING: Final = 4096
+"""How much may wait for the disk while it is written of everybody that he is gone."""
+WRITING_SECONDS: Final = 0.002
+"""How long the disk has before it is asked whether there may be more."""
 STEP_SECONDS: Final = 0.01
 QUIET_STEPS: Final = 3
 """So many steps without anything new, and what the shards had read is done."""
@@ -42,6 +47,26 @@ async def finish_taken(
         idle = delivery.journal.is_idle and (bridge is None or bridge.is_idle)
         quiet = quiet + 1 if idle and not took else 0
         await asyncio.sleep(STEP_SECONDS)
+
+
+async def see_off(
+    engine: Engine, gateway: Gateway, delivery: Delivery, parting: Iterator[None], until: float
+) -> None:
+    """Wait until all lines have ended, and write meanwhile of everybody that he is gone.
+
+    Args:
+        engine: Has been told to end all lines.
+        gateway: Hears of their ends.
+        delivery: Whose journal takes what is written.
+        parting: Writes of some at each step.
+        until: When to give up, in seconds of `time.monotonic`.
+    """
+    writing = True
+    while (writing or engine.connections()) and time.monotonic() < until:
+        gateway.turn()
+        if writing and delivery.journal.waiting <= PARTING:
+            writing = any(True for _ in islice(parting, 1))
+        await asyncio.sleep(WRITING_SECONDS if writing else STEP_SECONDS)
 
 
 async def take_to_the_disk(delivery: Delivery) -> None:

@@ -12,10 +12,10 @@ import structlog
 from hivewire.app import Node
 from hivewire.config import load
 from hivewire.core.entries import CursorEntry
-from hivewire.draining import finish_taken, let_go, take_to_the_disk
+from hivewire.draining import PARTING, finish_taken, let_go, see_off, take_to_the_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.unit
@@ -74,6 +74,40 @@ def test_what_is_being_written_comes_to_its_end(tmp_path: Path) -> None:
         assert node.journal.is_idle
 
     story(tmp_path, tell)
+
+
+def writes(node: Node, steps: list[int]) -> Iterator[None]:
+    """Three steps, each with as much as may wait for the disk, and one more row."""
+    for step in range(3):
+        steps.append(node.journal.waiting)
+        entries = [CursorEntry("ann", f"d{step}-{at}", 1, 5, 0) for at in range(PARTING + 1)]
+        for entry in entries:
+            node.view.cursors.note(entry)
+        node.delivery.cursors()
+        yield
+
+
+def test_of_everybody_it_is_written_that_he_is_gone_though_no_line_is_left(tmp_path: Path) -> None:
+    steps: list[int] = []
+
+    async def tell(node: Node) -> None:
+        parting = writes(node, steps)
+        await see_off(node.engine, node.gateway, node.delivery, parting, time.monotonic() + 30)
+
+    story(tmp_path, tell)
+    assert len(steps) == 3
+    assert max(steps) <= PARTING, "a step waits until the disk has got on"
+
+
+def test_the_end_waits_for_nobody_when_the_time_is_over(tmp_path: Path) -> None:
+    steps: list[int] = []
+
+    async def tell(node: Node) -> None:
+        parting = writes(node, steps)
+        await see_off(node.engine, node.gateway, node.delivery, parting, time.monotonic())
+
+    story(tmp_path, tell)
+    assert steps == []
 
 
 def test_what_keeps_no_promise_may_fail_to_end() -> None:

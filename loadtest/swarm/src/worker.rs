@@ -93,7 +93,7 @@ impl Worker<'_> {
             }
             self.follow(phase);
             self.open_more()?;
-            let patience = self.scenario.patience_ms(self.shared.clock.now());
+            let patience = self.scenario.patience_ms(self.turn());
             let count = match self.epoll.wait(&mut events, patience) {
                 Ok(count) => count,
                 Err(Errno::EINTR) => 0,

@@ -84,7 +84,7 @@ fn without_room_the_node_waits() {
     let granted = Granted { interval_ms: 500, timeout_ms: 500, from_client: false };
     let (mut ann, _) =
         node.connects_as(&NewSession { heartbeat: granted, ..session("ann", "phone") });
-    let ballast = vec![1_u8; BALLAST];
+    let ballast = std::hint::black_box(vec![1_u8; BALLAST]);
     feels(&node, 3);
     let mut stranger = Client::dial(node.address);
     stranger.sends(request("/v1/ws", "").as_bytes());
@@ -114,7 +114,7 @@ fn short_of_room_nobody_new_is_let_in() {
     let memory_limit = u64::try_from(limit).expect("a size");
     let mut node = node(Config { memory_limit, ..config() });
     let (mut ann, _) = node.connects("ann", "phone");
-    let ballast = vec![1_u8; BALLAST];
+    let ballast = std::hint::black_box(vec![1_u8; BALLAST]);
     feels(&node, 1);
     assert_come_back_later(&asked(&node), 503);
     assert_eq!((node.figure("refused_memory_total"), node.figure("memory_pressure")), (1, 1));

@@ -207,6 +207,19 @@ fn a_drain_says_bye_to_everybody_with_a_slot_for_each() {
     assert!((0..20).all(|_| closed(&node.takes())));
 }
 
+/// They are told some at a time, and nobody is forgotten on the way.
+#[test]
+fn a_drain_says_bye_to_a_crowd() {
+    let mut node = node(config());
+    let mut clients: Vec<_> = (0..600).map(|n| node.connects("ann", &n.to_string()).0).collect();
+    node.engine.drain(0);
+    for client in &mut clients {
+        client.hears_bye(4000);
+    }
+    drop(clients);
+    node.sees_connections(0);
+}
+
 #[test]
 fn stop_ends_the_threads_and_with_them_every_socket() {
     let mut node = node(Config { shards: 2, ..config() });

@@ -210,9 +210,13 @@ impl Scenario for Calm {
         }
     }
 
-    fn patience_ms(&self, now: u64) -> u8 {
+    fn patience_ms(&self, turn: Turn) -> u8 {
+        if turn.ending {
+            // Nothing is due any more, and the core is the server's, which sends everybody away.
+            return REST_MS;
+        }
         let Some(due) = self.due else { return super::TICK_MS };
-        let left = due.saturating_sub(now).div_ceil(1_000_000);
+        let left = due.saturating_sub(turn.now).div_ceil(1_000_000);
         u8::try_from(left).unwrap_or(REST_MS).min(REST_MS)
     }
 
@@ -322,7 +326,9 @@ mod tests {
         let later = Turn { now: TURN.now + 150_000_000, ..TURN };
         assert_eq!(calm.turn_done(later, &mut out), Some(1), "the first has its turn");
         assert!(!out.is_empty());
-        assert!(calm.patience_ms(later.now) <= REST_MS);
+        assert!(calm.patience_ms(later) <= REST_MS);
+        let ending = Turn { running: false, ending: true, now: later.now + 1_000_000_000, ..later };
+        assert_eq!(calm.patience_ms(ending), REST_MS, "what is due at the end is due no more");
         let ramp = Turn { running: false, ..later };
         assert_eq!(calm.turn_done(ramp, &mut out), None);
     }

@@ -123,7 +123,7 @@ pub(crate) trait Scenario: Send {
         false
     }
     /// How long the thread may wait for something to arrive, in milliseconds.
-    fn patience_ms(&self, _now: u64) -> u8 {
+    fn patience_ms(&self, _turn: Turn) -> u8 {
         TICK_MS
     }
     /// Steps of the preparation; each begins when all threads have done the one before.

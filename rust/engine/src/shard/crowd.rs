@@ -12,7 +12,9 @@ use super::{Shard, mark_readable};
 use crate::config::ACCEPTS_A_TURN;
 use crate::sys::monotonic_ns;
 use crate::table::{Line, Phase, Slot, flag};
+use hivewire_proto::close;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 /// What a slice of every shard together may cost the node, in microseconds of a core, while others
@@ -49,6 +51,10 @@ const NAP: Duration = Duration::from_micros(400);
 /// Ends of lines in one millisecond while nobody speaks.
 const LEAVERS: usize = 64;
 
+/// Lines that are told in one millisecond that the node goes down. Those who were told before answer
+/// meanwhile: of a million at once the kernel would hold a page each, more than it has for TCP.
+const PARTED: usize = 256;
+
 /// While so many strangers wait to be read, the others wait in the kernel's queue.
 const STRANGERS: usize = 256;
 
@@ -63,6 +69,12 @@ pub(super) struct Crowd {
     /// Lines whose time was over when they were looked at: that of thousands of strangers who came
     /// together and said nothing is over in one moment.
     over: VecDeque<u32>,
+    /// Places whose lines are to be told that the node goes down.
+    parting: Range<u32>,
+    /// Over how long those may come back, milliseconds.
+    spread_ms: u64,
+    /// When some were last told.
+    told_ms: u64,
     /// Somebody may stand at the listener.
     pub(super) knocking: bool,
     /// Tick of the last word from or to somebody with a session; `None`: never.
@@ -91,6 +103,12 @@ impl Crowd {
         self.over.push_back(index);
     }
 
+    /// The node goes down: nobody stays, and nobody is made to wait.
+    pub(super) fn sends_away(&mut self, places: Range<u32>, spread_ms: u64) {
+        (self.parting, self.spread_ms) = (places, spread_ms);
+        self.spoke = None;
+    }
+
     /// Somebody with a session has said something, or is told something that is no answer.
     pub(super) fn hears(&mut self, tick: u32) {
         self.spoke = Some(tick);
@@ -104,7 +122,7 @@ impl Crowd {
     /// Whether lines wait for a slice; who has to be read does not wait for one while nobody is.
     pub(super) fn waits(&self, stalled: bool) -> bool {
         let reads = !self.coming.is_empty() || !self.leaving.is_empty();
-        !self.over.is_empty() || reads && !stalled
+        !self.over.is_empty() || !self.parting.is_empty() || reads && !stalled
     }
 
     /// How long to sleep before events are looked at again; `others`: the last look brought
@@ -167,12 +185,13 @@ impl Shard {
         if !self.crowd.waits(self.stalled) && !self.crowd.knocking {
             return false;
         }
+        let told = self.send_away();
         if self.crowd.is_quiet(self.tick) {
             self.serve_all();
             return true;
         }
         if !self.crowd.pace.begins(monotonic_ns(), self.shared.outlet.is_idle()) {
-            return false;
+            return told;
         }
         let share = SLICE_US / self.config.shards.max(1);
         self.serve_slice(u32::try_from(share).unwrap_or(u32::MAX));
@@ -201,6 +220,20 @@ impl Shard {
                 self.serve_leaver();
             }
         }
+    }
+
+    /// Tells some that the node goes down, if it does. Says whether there were any.
+    fn send_away(&mut self) -> bool {
+        if self.crowd.parting.is_empty() || self.crowd.told_ms == self.now_ms {
+            return false;
+        }
+        self.crowd.told_ms = self.now_ms;
+        for _ in 0..PARTED {
+            let Some(index) = self.crowd.parting.next() else { break };
+            let delay_ms = self.rng.u64(0..=self.crowd.spread_ms);
+            self.begin_close(index, close::DRAIN, "the node is going down", delay_ms);
+        }
+        true
     }
 
     /// One of each kind in turn, until the slice is used up or nobody waits.

@@ -215,9 +215,6 @@ impl Shard {
 
     fn drain(&mut self, spread_ms: u64) {
         self.paused = true;
-        for index in self.table.indices() {
-            let delay_ms = self.rng.u64(0..=spread_ms);
-            self.begin_close(index, close::DRAIN, "the node is going down", delay_ms);
-        }
+        self.crowd.sends_away(self.table.indices(), spread_ms);
     }
 }
