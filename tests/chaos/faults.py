@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHIMS = Path(__file__).parent / "shim"
+PAGE_BYTES = 4096
 
 
 @functools.cache
@@ -50,9 +51,12 @@ def shim(name: str) -> Path:
 
 @dataclass
 class _File:
-    """A file through all its names: how many bytes of it are on the disk for sure."""
+    """A file through all its names: what of it is on the disk for sure."""
 
     durable: int = 0
+    """So many bytes of what was written."""
+    length: int = 0
+    """So long it is. What it was made longer by beforehand reads as zeros."""
 
 
 @dataclass
@@ -115,7 +119,7 @@ class PowerCut:
 
         Without `rng` nothing survives that was not synced. With it, any part may: a prefix of the
         pending name changes (as a metadata journal keeps them) and a prefix of each file's unsynced
-        bytes.
+        bytes; where the file was made longer beforehand, any pages of them.
         """
         files, pending = self._replay()
         survivors = rng.randint(0, len(pending)) if rng else 0
@@ -132,8 +136,11 @@ class PowerCut:
 
     def _truncate(self, path: Path, files: dict[int, _File], rng: random.Random | None) -> int:
         status = path.stat()
-        file = files.get(status.st_ino)
-        durable = min(file.durable, status.st_size) if file else 0
+        file = files.get(status.st_ino, _File())
+        durable = min(file.durable, status.st_size)
+        ahead = min(file.length, status.st_size)
+        if ahead > durable:
+            return _zero(path, durable, ahead, rng) + status.st_size - ahead
         if rng and rng.random() < 0.5:
             durable = rng.randint(durable, status.st_size)
         os.truncate(path, durable)
@@ -144,12 +151,13 @@ class PowerCut:
 
         files by every name (and grave) they have now, and the changes still pending.
         """
-        files = {path: _File(size) for path, size in self._before.items()}
+        files = {path: _File(size, size) for path, size in self._before.items()}
         pending: list[_Change] = []
         for line in self.log.read_text().splitlines():
             kind, path, *more = fields = line.split("\t")
             if kind == "sync":
-                files.setdefault(path, _File()).durable = int(more[0])
+                file = files.setdefault(path, _File())
+                file.durable, file.length = map(int, more)
             elif kind == "syncdir":
                 pending = [change for change in pending if change.directory != path]
             elif kind in ("create", "rename", "unlink"):
@@ -159,6 +167,30 @@ class PowerCut:
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.root.rglob("*") if path.is_file())
+
+
+def _zero(path: Path, durable: int, length: int, rng: random.Random | None) -> int:
+    """Take what was not synced in a file that is `length` long on the disk.
+
+    Its pages are written in any order, so with `rng` some of them may survive, with holes between.
+
+    Returns:
+        How many bytes went, zeros not counted.
+    """
+    os.truncate(path, length)
+    keeps = rng.random() if rng else 0.0
+    went = 0
+    with path.open("r+b") as file:
+        at = durable
+        while at < length:
+            file.seek(at)
+            page = file.read(PAGE_BYTES - at % PAGE_BYTES)
+            if page.count(0) < len(page) and not (rng and rng.random() < keeps):
+                file.seek(at)
+                file.write(bytes(len(page)))
+                went += len(page) - page.count(0)
+            at += len(page)
+    return went
 
 
 def _rename(files: dict[str, _File], kind: str, path: str, more: list[str]) -> None:

@@ -137,6 +137,31 @@ def test_names_survive_only_when_their_directory_was_synced(tmp_path: Path, end:
         assert left == {"CURRENT": "old", "whole": "abc", "removed": "still here"}
 
 
+ROOM = """
+    import os, sys
+    fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+    os.write(fd, b"a" * 5000); os.posix_fallocate(fd, 5000, 45_000); os.fdatasync(fd)
+    os.write(fd, b"b" * 20_000); os.fsync(os.open(os.path.dirname(sys.argv[1]), os.O_RDONLY))
+"""
+
+
+@pytest.mark.parametrize("seed", [None, *range(8)])
+def test_in_a_file_with_room_what_was_not_synced_goes_page_by_page(
+    tmp_path: Path, seed: int | None
+) -> None:
+    """Its length was synced, and its pages are written in any order."""
+    (tmp_path / "root").mkdir()
+    cut, file = PowerCut(tmp_path / "root", tmp_path / "scratch"), tmp_path / "root" / "log"
+    script(ROOM, str(file), env=cut.begin()).communicate()
+    went = cut.apply(None if seed is None else random.Random(seed))
+    left = file.read_bytes()
+    assert (len(left), left[:5000]) == (50_000, b"a" * 5000)
+    assert left[5000:].count(b"b") == 20_000 - went
+    assert went == 20_000 or seed is not None
+    pages = {left[at : at + 4096] for at in range(8192, 24_576, 4096)}
+    assert pages <= {b"b" * 4096, bytes(4096)}, "a page is there, or it is not"
+
+
 SYNCING = """
     import os, sys, rocksdict
     options = rocksdict.Options(raw_mode=True)

@@ -1,7 +1,8 @@
 """Group commit: the one way to change durable state, and the order that keeps the promise.
 
 `Journal._commit` is that order: write, sync, release. While one group is between write and
-release, the next one fills; there is no timer and no fixed delay.
+release, the next one fills; there is no timer and no fixed delay. What a released group has to
+tell goes out when the next one is on its way to the disk: the disk does not wait for sockets.
 """
 
 from __future__ import annotations
@@ -70,8 +71,10 @@ class Journal(Generic[Payload]):
     Args:
         store: Where the rows go.
         committer: Runs the syncs.
-        release: Called on the loop with each durable group, in order: only now may answers and
-            deliveries go out, and caches move to what is durable.
+        release: Called on the loop with each durable group, in order: caches move to what is
+            durable, and answers that show it are made. The next group is not even written yet.
+        show: Called with it once more when the next group is on its way: only now may answers and
+            deliveries go out.
         fatal: Called once when a write or a sync failed. From then on nothing is released; the
             process must end and a new one read the disk.
         payload: Makes the payload of a new group.
@@ -85,6 +88,7 @@ class Journal(Generic[Payload]):
         committer: Committer,
         *,
         release: Callable[[Group[Payload]], None],
+        show: Callable[[Group[Payload]], None] | None = None,
         fatal: Callable[[BaseException], None],
         payload: Callable[[], Payload],
         bound: int = WAITING_ENTRIES,
@@ -93,6 +97,7 @@ class Journal(Generic[Payload]):
         self._store = store
         self._committer = committer
         self._release = release
+        self._show = show
         self._fatal = fatal
         self._payload = payload
         self._bound = bound
@@ -100,7 +105,7 @@ class Journal(Generic[Payload]):
         self._sealed: deque[Group[Payload]] = deque()
         self._sealed_entries = 0
         self._committing: Group[Payload] | None = None
-        self._steps: Generator[Callable[[], None]] | None = None
+        self._steps: Generator[Callable[[], None], None, Group[Payload]] | None = None
         self.dead = False
         self.commits = 0
         self.entries = 0
@@ -149,7 +154,7 @@ class Journal(Generic[Payload]):
         self.dead = True
         self._committer.close()
 
-    def _commit(self, group: Group[Payload]) -> Generator[Callable[[], None]]:
+    def _commit(self, group: Group[Payload]) -> Generator[Callable[[], None], None, Group[Payload]]:
         """Write, sync, release. This order is what `sent` means: leave it as it is.
 
         What is yielded runs in the committer's thread, and this goes on when it has returned.
@@ -168,6 +173,7 @@ class Journal(Generic[Payload]):
         self._committing = None
         _reach("before-answer")
         self._release(group)
+        return group
 
     def _begin(self) -> None:
         """Start the next commit, if something waits for one."""
@@ -189,10 +195,20 @@ class Journal(Generic[Payload]):
             if error is not None:
                 self._steps.throw(error)
             self._committer.submit(next(self._steps), self._advance)
-        except StopIteration:
+        except StopIteration as end:
             self._steps = None
             self._begin()
+            self._tell(end.value)
         except BaseException as failure:  # noqa: BLE001 - whatever it was, the promise is off
+            self._die(failure)
+
+    def _tell(self, group: Group[Payload]) -> None:
+        if self.dead or self._show is None:
+            return
+        try:
+            self._show(group)
+            self.commit()
+        except BaseException as failure:  # noqa: BLE001 - the world would know nothing of it
             self._die(failure)
 
     def _die(self, error: BaseException) -> None:

@@ -4,11 +4,14 @@
  * $POWERCUT_LOG (records end with \n, fields are separated by \t, paths are absolute):
  *
  *   create P        a name came into being (open with O_CREAT where nothing was)
- *   sync P SIZE     fsync/fdatasync of the file P returned 0 when SIZE bytes were in it
+ *   sync P SIZE L   fsync/fdatasync of the file P returned 0 when SIZE bytes were in it and it was L long
  *   syncdir P       fsync of the directory P returned 0
  *   rename A B G    rename; G is where what B named before was kept ("-": nothing)
  *   unlink P G      unlink; G is where the file is kept
  *   mkdir P
+ *
+ * A file that was made longer beforehand (posix_fallocate) holds as much as its writer has written: that is
+ * where the descriptor stands. Who syncs through one that has written nothing syncs all of the file.
  *
  * The size is taken before the sync and the line is written after it, so a kill between the two forgets a
  * sync that nobody was told of. sync_file_range, sync_file_range2 and plain writes are no syncs: nothing is
@@ -82,7 +85,7 @@ static int watched(int dirfd, const char *path, char *out) {
     return strncmp(out, root, root_length) == 0 || strncmp(out, root, root_length - 1) == 0;
 }
 
-static void synced(int fd, off_t size) {
+static void synced(int fd, off_t size, off_t length_then) {
     char link[64], path[PATH_MAX];
     struct stat status;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -95,27 +98,32 @@ static void synced(int fd, off_t size) {
     if (S_ISDIR(status.st_mode))
         record("syncdir\t%s\n", path);
     else
-        record("sync\t%s\t%lld\n", path, (long long)size);
+        record("sync\t%s\t%lld\t%lld\n", path, (long long)size, (long long)length_then);
 }
 
-static off_t size_of(int fd) {
+static off_t length_of(int fd) {
     struct stat status;
     return fstat(fd, &status) == 0 ? status.st_size : 0;
 }
 
+static off_t written_to(int fd) {
+    off_t at = lseek(fd, 0, SEEK_CUR), length = length_of(fd);
+    return at > 0 && at < length ? at : length;
+}
+
 int fsync(int fd) {
-    off_t size = size_of(fd);
+    off_t size = written_to(fd), length = length_of(fd);
     int result = REAL(fsync)(fd);
     if (result == 0)
-        synced(fd, size);
+        synced(fd, size, length);
     return result;
 }
 
 int fdatasync(int fd) {
-    off_t size = size_of(fd);
+    off_t size = written_to(fd), length = length_of(fd);
     int result = REAL(fdatasync)(fd);
     if (result == 0)
-        synced(fd, size);
+        synced(fd, size, length);
     return result;
 }
 
