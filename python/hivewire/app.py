@@ -127,7 +127,8 @@ class Node:
         return Journal(
             self.store,
             ThreadCommitter(self.loop.call_soon_threadsafe),
-            release=self._release,
+            release=self.delivery.release,
+            show=self._show,
             fatal=self._fatal,
             payload=self.delivery.owe,
             bound=self.settings.limits.commit_queue,
@@ -374,8 +375,8 @@ class Node:
         if self._state != "stopped":
             self.gateway.act(work)
 
-    def _release(self, group: Group[Owed]) -> None:
-        self.delivery.release(group)
+    def _show(self, group: Group[Owed]) -> None:
+        self.delivery.show(group)
         self.trace.released(group.payload)
         self.gateway.catch_up()
 

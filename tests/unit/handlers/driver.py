@@ -259,7 +259,8 @@ class Driver:
         self.journal: Journal[Owed] = Journal(
             self.store,
             self.committer,
-            release=self._release,
+            release=self.delivery.release,
+            show=self._show,
             fatal=self.failures.append,
             payload=self.delivery.owe,
             bound=self.settings.limits.commit_queue,
@@ -372,8 +373,8 @@ class Driver:
             told.body = DECODE[self.lines[told.conn].encoding](told.payload)
         return told
 
-    def _release(self, group: Group[Owed]) -> None:
-        self.delivery.release(group)
+    def _show(self, group: Group[Owed]) -> None:
+        self.delivery.show(group)
         self.gateway.catch_up()
 
     def _ride_receipts(self) -> None:

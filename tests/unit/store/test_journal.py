@@ -80,6 +80,95 @@ def test_I1_write_then_sync_then_release() -> None:
     assert (desk.store.told, desk.released) == (["write", "sync", "release"], ["a"])
 
 
+def test_I2_a_group_is_released_before_the_next_one_is_written_and_shown_after() -> None:
+    desk = Desk()
+    told = desk.store.told
+    desk.journal = Journal(
+        desk.store,
+        desk.committer,
+        release=lambda group: told.append(f"release {group.payload}"),
+        show=lambda group: told.append(f"show {group.payload}"),
+        fatal=desk.failures.append,
+        payload=list,
+    )
+    desk.add("a")
+    desk.journal.commit()
+    desk.add("b")
+    while desk.committer.step():
+        pass
+    assert told == [
+        "write", "sync", "release ['a']",
+        "write", "show ['a']",
+        "sync", "release ['b']", "show ['b']",
+    ]  # fmt: skip
+
+
+def test_entries_added_while_showing_are_committed_too() -> None:
+    desk = Desk()
+    shown: list[str] = []
+
+    def show(group: Group[list[str]]) -> None:
+        shown.extend(group.payload)
+        if group.payload == ["a"]:
+            desk.add("b")
+
+    desk.journal = Journal(
+        desk.store,
+        desk.committer,
+        release=lambda _: None,
+        show=show,
+        fatal=desk.failures.append,
+        payload=list,
+    )
+    desk.add("a")
+    desk.journal.commit()
+    while desk.committer.step():
+        pass
+    assert (shown, desk.journal.is_idle) == (["a", "b"], True)
+
+
+def test_after_a_write_has_failed_the_group_before_is_not_shown_either() -> None:
+    desk = Desk()
+    shown: list[list[str]] = []
+
+    def release(_: Group[list[str]]) -> None:
+        desk.store.failing = True
+
+    desk.journal = Journal(
+        desk.store,
+        desk.committer,
+        release=release,
+        show=lambda group: shown.append(group.payload),
+        fatal=desk.failures.append,
+        payload=list,
+    )
+    desk.add("a")
+    desk.journal.commit()
+    desk.add("b")
+    desk.committer.step()
+    assert (shown, len(desk.failures), desk.journal.dead) == ([], 1, True)
+
+
+def test_a_bug_in_showing_is_fatal() -> None:
+    desk = Desk()
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    desk.journal = Journal(
+        desk.store,
+        desk.committer,
+        release=lambda _: None,
+        show=fail,
+        fatal=desk.failures.append,
+        payload=list,
+    )
+    desk.add("a")
+    desk.journal.commit()
+    desk.committer.step()
+    assert (desk.journal.dead, [type(one) for one in desk.failures]) == (True, [ZeroDivisionError])
+
+
 def test_I2_one_group_is_under_way_and_the_next_one_fills_meanwhile() -> None:
     desk = Desk()
     desk.add("a")
