@@ -70,7 +70,9 @@ class Ahead:
             log.warning("the store's log gets no room ahead", error=error.strerror)
 
     def _look(self) -> None:
-        newest = max(self._directory.glob("*.log"), default=None)
+        # Their names are numbers, of six digits at first.
+        logs = self._directory.glob("*.log")
+        newest = max(logs, key=lambda path: int(path.stem), default=None)
         if newest is not None and newest != self._log:
             self._log, self._end, self._left = newest, newest.stat().st_size, 0
 
