@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -24,6 +23,7 @@ PARTING: Final = 4096
 """How much may wait for the disk while it is written of everybody that he is gone."""
 WRITING_SECONDS: Final = 0.002
 """How long the disk has before it is asked whether there may be more."""
+DONE: Final = object()
 STEP_SECONDS: Final = 0.01
 QUIET_STEPS: Final = 3
 """So many steps without anything new, and what the shards had read is done."""
@@ -65,7 +65,7 @@ async def see_off(
     while (writing or engine.connections()) and time.monotonic() < until:
         gateway.turn()
         if writing and delivery.journal.waiting <= PARTING:
-            writing = any(True for _ in islice(parting, 1))
+            writing = next(parting, DONE) is not DONE
         await asyncio.sleep(WRITING_SECONDS if writing else STEP_SECONDS)
 
 

@@ -119,7 +119,7 @@ class Delivery(Rows):
         """Make ready to tell the world: `group` is on stable storage, and so is all before it.
 
         What a page or an answer shows is read here, after the heads have moved, and the next group
-        is not even written yet.
+        is not even written yet. Where there is such an answer the group is shown at once.
         """
         owed = group.payload
         self._close_ids(owed)
@@ -137,7 +137,7 @@ class Delivery(Rows):
             self.flush()
 
     def show(self, group: Group[Owed]) -> None:
-        """Tell the world of a released group. Nothing else shows an entry to anybody."""
+        """Tell the world of a released group, as far as `release` has not had to."""
         owed = group.payload
         if not owed.submitted_ns:
             self._submit(owed)

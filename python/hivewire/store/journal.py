@@ -71,10 +71,11 @@ class Journal(Generic[Payload]):
     Args:
         store: Where the rows go.
         committer: Runs the syncs.
-        release: Called on the loop with each durable group, in order: caches move to what is
-            durable, and answers that show it are made. The next group is not even written yet.
-        show: Called with it once more when the next group is on its way: only now may answers and
-            deliveries go out.
+        release: Called on the loop with each durable group, in order: from here on answers and
+            deliveries may go out, and caches move to what is durable. The next group is not even
+            written yet, so what an answer shows is read here.
+        show: Called with it once more when the next group is on its way: what can wait so long
+            goes out here.
         fatal: Called once when a write or a sync failed. From then on nothing is released; the
             process must end and a new one read the disk.
         payload: Makes the payload of a new group.
