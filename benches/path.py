@@ -90,7 +90,6 @@ def run(directory: Path, messages: int, batch: int, users: int) -> dict[str, flo
         store,
         committer,
         release=delivery.release,
-        show=delivery.show,
         fatal=fail,
         payload=delivery.owe,
         bound=10_000,

@@ -127,8 +127,7 @@ class Node:
         return Journal(
             self.store,
             ThreadCommitter(self.loop.call_soon_threadsafe),
-            release=self.delivery.release,
-            show=self._show,
+            release=self._release,
             fatal=self._fatal,
             payload=self.delivery.owe,
             bound=self.settings.limits.commit_queue,
@@ -375,8 +374,8 @@ class Node:
         if self._state != "stopped":
             self.gateway.act(work)
 
-    def _show(self, group: Group[Owed]) -> None:
-        self.delivery.show(group)
+    def _release(self, group: Group[Owed]) -> None:
+        self.delivery.release(group)
         self.trace.released(group.payload)
         self.gateway.catch_up()
 

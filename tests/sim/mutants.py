@@ -20,6 +20,7 @@ from hivewire.core.unread import Unread
 from hivewire.delivery.heads import Heads
 from hivewire.handlers import history
 from hivewire.store import keys
+from hivewire.store.journal import Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,6 +143,11 @@ def gathered_is_not_carried_out(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(foundation, "carry_out", lambda _: None)
 
 
+def written_while_answers_are_read(patch: pytest.MonkeyPatch) -> None:
+    """The committer goes on although the group before has answers that are still to be read."""
+    patch.setattr(Group, "reads", property(lambda _: False, lambda *_: None))
+
+
 MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], set[str]] = {
     removed_member_still_receives: {"only_receivers_have_it"},
     new_member_misses_his_joining: {"everybody_has_it"},
@@ -158,3 +164,7 @@ MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], set[str]] = {
     gathered_is_not_carried_out: {"answered_is_durable", "everybody_has_it"},
 }
 """By which rules each must be caught, one of them at least."""
+BUSY_MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], set[str]] = {
+    written_while_answers_are_read: {"group_answers_are_true", "marks_rise"},
+}
+"""The same where one commit follows the other."""

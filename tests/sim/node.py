@@ -13,9 +13,9 @@ from unittest import mock
 
 from hivewire import app, chaos, foundation
 from hivewire.core.commands import JSON
-from hivewire.store.memory import Memory
+from tests.sim.disk import Disk, Thread
 from tests.sim.engine import SimEngine
-from tests.sim.loop import MS, US, Killed, NodeLoop, Schedule
+from tests.sim.loop import MS, Killed, NodeLoop, Schedule
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,39 +23,6 @@ if TYPE_CHECKING:
 
     from hivewire.config import Settings
     from tests.sim.network import Wire
-
-SYNC_TIMES = ((0.9, 50 * US, 2 * MS), (0.98, 2 * MS, 20 * MS), (1.0, 20 * MS, 150 * MS))
-"""How long a sync takes: with which probability (cumulative), from, to."""
-
-
-class Disk:
-    """The committer of a process: syncs take their time, and the schedule goes on meanwhile."""
-
-    def __init__(self, machine: Machine, loop: NodeLoop) -> None:
-        self._machine = machine
-        self._schedule = machine.schedule
-        self._loop = loop
-
-    def submit(self, job: Callable[[], None], done: Callable[[BaseException | None], None]) -> None:
-        chance = self._schedule.rng.random()
-        _, low, high = next(kind for kind in SYNC_TIMES if chance < kind[0])
-        took = self._schedule.between(low, high)
-        self._schedule.after(took, self._loop.run, self._finish, job, done)
-
-    def _finish(
-        self, job: Callable[[], None], done: Callable[[BaseException | None], None]
-    ) -> None:
-        error: BaseException | None = None
-        try:
-            if self._machine.syncs:
-                job()
-        except Exception as failure:  # noqa: BLE001 - raised again in `done`
-            error = failure
-        # The loop's thread hears of it a moment later.
-        self._schedule.after(self._schedule.between(1, 50 * US), self._loop.run, done, error)
-
-    def close(self) -> None:
-        """Nothing to join: the loop is gone, and with it what was scheduled."""
 
 
 class NoMedia:
@@ -113,7 +80,7 @@ class Machine:
     def __init__(self, schedule: Schedule, settings: Settings) -> None:
         self.schedule = schedule
         self.settings = settings
-        self.store = Memory()
+        self.store = Disk()
         self.node: SimNode | None = None
         self.loop: NodeLoop | None = None
         self.engine: SimEngine | None = None
@@ -123,8 +90,6 @@ class Machine:
         self.record: Callable[[str, object], None] = lambda _kind, _what: None
         self.spoil: Callable[[tuple[Any, ...]], list[tuple[Any, ...]]] | None = None
         """Planted between the product and the engine; see `tests.chaos.mutants`."""
-        self.syncs = True
-        """Whether a sync that the product asks for takes place; else it only seems so."""
         self.armed: tuple[str, int, str] | None = None
         """Die at that marked point, when it has been passed so often, of that."""
 
@@ -132,10 +97,11 @@ class Machine:
         """Start a process on what the disk holds."""
         self.loop = loop = NodeLoop(self.schedule)
         loop.on_death = lambda error: self._die(loop, error)
+        thread = Thread(self.store, self.schedule, loop)
         with (
             mock.patch.object(foundation, "Rocks", self),
             mock.patch.object(foundation, "Engine", self._make_engine),
-            mock.patch.object(app, "ThreadCommitter", return_value=Disk(self, loop)),
+            mock.patch.object(app, "ThreadCommitter", return_value=thread),
             mock.patch.object(app, "Api", NoApi),
             mock.patch.object(app, "Media", NoMedia),
             mock.patch.object(app, "Probes", NoProbes),
@@ -193,7 +159,7 @@ class Machine:
         """A client's connection arrives. Returns whether somebody answers."""
         return self.engine is not None and self.engine.accept(wire, encoding)
 
-    def open(self, *_: object, **__: object) -> Memory:
+    def open(self, *_: object, **__: object) -> Disk:
         """In place of `Rocks.open`: the disk is this machine's."""
         return self.store
 

@@ -11,8 +11,8 @@ from hivewire.core.cursors import Cursors
 from hivewire.core.view import View
 from tests.chaos import mutants
 from tests.chaos.test_node_mutations import CAUGHT_AS
-from tests.sim.mutants import MUTANTS
-from tests.sim.world import judge, rules, simulate
+from tests.sim.mutants import BUSY_MUTANTS, MUTANTS
+from tests.sim.world import BUSY, Size, judge, rules, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ PATCHED = ((View, "preload_keys"), (View, "key_row"), (Cursors, "flush"), (view,
 
 
 def no_sync(machine: Machine) -> None:
-    machine.syncs = False
+    machine.store.syncs = False
 
 
 def skip_behind_pages(machine: Machine) -> None:
@@ -65,13 +65,25 @@ def test_a_planted_bug_of_groups_is_caught_by_name(
     assert_caught(MUTANTS[plant], range(2, 4 * WITHIN, 2))
 
 
+@pytest.mark.parametrize("plant", BUSY_MUTANTS, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_of_commits_is_caught_by_name(
+    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert_caught(BUSY_MUTANTS[plant], range(1, 8 * WITHIN), size=BUSY)
+
+
 def assert_caught(
-    names: set[str], seeds: range, plant: Callable[[Machine], None] = nothing_more
+    names: set[str],
+    seeds: range,
+    plant: Callable[[Machine], None] = nothing_more,
+    *,
+    size: Size | None = None,
 ) -> None:
     """One of these rules is broken in one of these runs."""
     caught: set[str] = set()
     for seed in seeds:
-        caught |= rules(judge(simulate(seed, plant=plant)))
+        caught |= rules(judge(simulate(seed, size=size, plant=plant)))
         if caught & names:
             return
     pytest.fail(f"in {len(seeds)} seeds caught only {caught}")

@@ -11,7 +11,7 @@ instruction the process dies.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -60,6 +60,8 @@ class Size:
 
 DIRECT = Size()
 GROUPS = Size(answers=40, pool=("group:g0", "group:g1", "channel:c0"))
+BUSY = replace(GROUPS, answers=100, crashes=3, pause=4 * MS)
+"""So much at a time that one commit follows the other."""
 
 
 @dataclass

@@ -116,10 +116,10 @@ class Delivery(Rows):
         return Owed()
 
     def release(self, group: Group[Owed]) -> None:
-        """Make ready to tell the world: `group` is on stable storage, and so is all before it.
+        """Tell the world: `group` is on stable storage, and so is all before it.
 
-        What a page or an answer shows is read here, after the heads have moved, and the next group
-        is not even written yet. Where there is such an answer the group is shown at once.
+        Nothing else shows an entry to anybody. What a page or an answer shows is read after the
+        heads have moved, and nothing is in the store then that is not durable (`when_durable`).
         """
         owed = group.payload
         self._close_ids(owed)
@@ -129,18 +129,13 @@ class Delivery(Rows):
         self._settle(owed)
         if self.receipts.riding:
             self._let_ride(owed)
-        if owed.late:
-            # What they say comes after the group's own, and asks the engine who is connected by it.
-            self._submit(owed)
-            for late in owed.late:
-                late()
-            self.flush()
-
-    def show(self, group: Group[Owed]) -> None:
-        """Tell the world of a released group, as far as `release` has not had to."""
-        owed = group.payload
-        if not owed.submitted_ns:
-            self._submit(owed)
+        owed.submitted_ns = monotonic_ns()
+        if chaos.reach is not None:
+            owed.number = self._submit_by_halves(owed.ops)
+        else:
+            owed.number = self._engine.submit(owed.ops)
+        for late in owed.late:
+            late()
         if owed.pushes and self.pushes is not None:
             self.pushes.held(owed.pushes)
         if self.released is not None:
@@ -181,13 +176,6 @@ class Delivery(Rows):
         if self.now:
             ops, self.now = self.now, []
             self._engine.submit(ops)
-
-    def _submit(self, owed: Owed) -> None:
-        owed.submitted_ns = monotonic_ns()
-        if chaos.reach is not None:
-            owed.number = self._submit_by_halves(owed.ops)
-        else:
-            owed.number = self._engine.submit(owed.ops)
 
     def _submit_by_halves(self, ops: list[Op]) -> int:
         """The same with a marked point in the middle of a fan-out."""
@@ -383,6 +371,7 @@ class Delivery(Rows):
         if group is None:
             answer()
         else:
+            group.reads = True
             group.payload.late.append(answer)
 
     def close(self, caller: Caller, code: int, reason: str) -> None:

@@ -105,8 +105,8 @@ class Trace:
         """Of the newest commit: when, by the monotonic clock; how long it wrote and synced."""
 
     def committed(self, commit: Commit) -> None:
-        """A group was synced just now; `released` follows."""
-        self._synced_ns = time.monotonic_ns()
+        """A group was synced; `released` follows."""
+        self._synced_ns = commit.synced_ns
         self._seconds = commit.write_seconds, commit.sync_seconds
 
     def released(self, owed: Owed) -> None:

@@ -1,8 +1,8 @@
 """Group commit: the one way to change durable state, and the order that keeps the promise.
 
-`Journal._commit` is that order: write, sync, release. While one group is between write and
-release, the next one fills; there is no timer and no fixed delay. What a released group has to
-tell goes out when the next one is on its way to the disk: the disk does not wait for sockets.
+`Journal._commit` is that order: write and sync in the committer's thread, release on the loop.
+While one group is being synced the next one fills, and the committer goes on with it by itself: the
+disk does not wait for the loop. There is no timer and no fixed delay.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from hivewire import chaos
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Iterator
 
     from hivewire.store import Batch, Put, Store
 
@@ -32,7 +33,7 @@ WAITING_ENTRIES = 10_000
 class Group(Generic[Payload]):
     """Entries that become durable together, and what is owed to the world once they are."""
 
-    __slots__ = ("batch", "count", "payload", "put")
+    __slots__ = ("batch", "count", "payload", "put", "reads")
 
     def __init__(self, batch: Batch, payload: Payload) -> None:
         self.batch = batch
@@ -42,6 +43,9 @@ class Group(Generic[Payload]):
         """Entries in it."""
         self.payload = payload
         """The owner's: what to release, in order."""
+        self.reads = False
+        """Whether its release reads what it shows: nothing after it is written before that. Only
+        who got it of `barrier` may say so."""
 
 
 class Commit(NamedTuple):
@@ -51,31 +55,66 @@ class Commit(NamedTuple):
     puts: int
     write_seconds: float
     sync_seconds: float
+    synced_ns: int
+    """When it was durable (monotonic ns)."""
+
+
+class UnderWay(Generic[Payload]):
+    """A commit from its first step on: write, sync, release.
+
+    Args:
+        group: What is committed.
+        steps: Does one of the three each time it is advanced.
+    """
+
+    def __init__(self, group: Group[Payload], steps: Iterator[None]) -> None:
+        self.group = group
+        self.error: BaseException | None = None
+        """Why it failed."""
+        self._steps = steps
+
+    def step(self) -> None:
+        """Do the next step, unless one has failed. Never raises."""
+        if self.error is None:
+            try:
+                next(self._steps, None)
+            except BaseException as error:  # noqa: BLE001 - whatever it was, the promise is off
+                self.error = error
+
+
+Next = Callable[[], UnderWay[Any] | None]
+"""Takes the next group that is to be committed and does the first step; None if there is none."""
+Done = Callable[[UnderWay[Any]], None]
+"""Does the last step."""
 
 
 class Committer(Protocol):
-    """Where syncs happen while the loop goes on."""
+    """Where groups are written and synced while the loop goes on."""
 
-    def submit(self, job: Callable[[], None], done: Callable[[BaseException | None], None]) -> None:
-        """Run `job` elsewhere, then `done` on the loop with what it raised or None."""
+    def submit(self, following: Next, done: Done) -> None:
+        """Do the first two steps of one commit after the other elsewhere, until there is none.
+
+        `done` is called on the loop with each, in their order.
+        """
         ...
 
     def close(self) -> None:
-        """Finish what was submitted and stop."""
+        """Finish the commit under way and stop."""
         ...
 
 
 class Journal(Generic[Payload]):
-    """Collects entries into groups and commits them one after the other. Loop thread only.
+    """Collects entries into groups and commits them one after the other.
+
+    For the loop's thread; `_next` and two steps of `_commit` are the committer's. What both threads
+    change is changed under a lock: `open`, `_sealed`, `_owed`, `_filling`, `_idle`.
 
     Args:
         store: Where the rows go.
-        committer: Runs the syncs.
-        release: Called on the loop with each durable group, in order: from here on answers and
-            deliveries may go out, and caches move to what is durable. The next group is not even
-            written yet, so what an answer shows is read here.
-        show: Called with it once more when the next group is on its way: what can wait so long
-            goes out here.
+        committer: Runs the commits.
+        release: Called on the loop with each durable group, in order: only now may answers and
+            deliveries go out, and caches move to what is durable. The next group may be on its way
+            to the disk already, but not if this one `reads`.
         fatal: Called once when a write or a sync failed. From then on nothing is released; the
             process must end and a new one read the disk.
         payload: Makes the payload of a new group.
@@ -89,7 +128,6 @@ class Journal(Generic[Payload]):
         committer: Committer,
         *,
         release: Callable[[Group[Payload]], None],
-        show: Callable[[Group[Payload]], None] | None = None,
         fatal: Callable[[BaseException], None],
         payload: Callable[[], Payload],
         bound: int = WAITING_ENTRIES,
@@ -98,32 +136,60 @@ class Journal(Generic[Payload]):
         self._store = store
         self._committer = committer
         self._release = release
-        self._show = show
         self._fatal = fatal
         self._payload = payload
         self._bound = bound
         self._observe = observe
+        self._lock = threading.Lock()
+        self.open: Group[Payload] = Group(store.batch(), payload())
+        self._filling = False
+        """Whether a turn adds to `open`, so that it is not to be taken."""
         self._sealed: deque[Group[Payload]] = deque()
+        """What nothing is added to any more, and what has to be taken before `open`."""
         self._sealed_entries = 0
-        self._committing: Group[Payload] | None = None
-        self._steps: Generator[Callable[[], None], None, Group[Payload]] | None = None
+        self._owed: deque[Group[Payload]] = deque()
+        """Taken by the committer and not released."""
+        self._last: UnderWay[Payload] | None = None
+        """The commit that it has begun last."""
+        self._idle = True
+        """Whether the committer will not look for a next group before it is asked to."""
         self.dead = False
         self.commits = 0
         self.entries = 0
         self.puts = 0
         self.write_seconds = 0.0
         self.sync_seconds = 0.0
-        self.open: Group[Payload] = Group(store.batch(), payload())
 
     def commit(self) -> None:
-        """Commit what waits, unless a commit is under way: then that one goes on with it."""
-        if self._steps is None and not self.dead:
-            self._begin()
+        """Let all be committed that there is: at once, or when the commit under way is done.
+
+        The end of a turn. What comes before that is done joins it.
+        """
+        if self.dead:
+            return
+        with self._lock:
+            self._filling = False
+            if not self._idle:
+                return
+            if self.open.count:
+                # It must find this whenever it looks, also while the next turn adds something.
+                self._seal()
+            if not self._sealed:
+                return
+            self._idle = False
+        self._committer.submit(self._next, self._synced)
 
     def rotate_if_full(self) -> Group[Payload]:
-        """The group to add the next entry to; a full one is set aside to be committed."""
+        """The group to add the next entry to; a full one is set aside to be committed.
+
+        It is the caller's until `commit`.
+        """
+        if not self._filling:
+            with self._lock:
+                self._filling = True
         if self.open.count >= GROUP_ENTRIES:
-            self._seal()
+            with self._lock:
+                self._seal()
         return self.open
 
     def barrier(self) -> Group[Payload] | None:
@@ -131,9 +197,12 @@ class Journal(Generic[Payload]):
 
         An answer that shows what it has read belongs behind it.
         """
-        if self.open.count:
-            return self.open
-        return self._sealed[-1] if self._sealed else self._committing
+        with self._lock:
+            if self.open.count:
+                return self.open
+            if self._sealed:
+                return self._sealed[-1]
+            return self._owed[-1] if self._owed else None
 
     @property
     def waiting(self) -> int:
@@ -143,97 +212,97 @@ class Journal(Generic[Payload]):
     @property
     def is_full(self) -> bool:
         """Whether so much waits that further changes must be refused."""
-        return self.dead or self._sealed_entries + self.open.count >= self._bound
+        return self.dead or self.waiting >= self._bound
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is on its way to the disk."""
-        return self._steps is None and not self.open.count and not self._sealed
+        return self.barrier() is None
 
     def close(self) -> None:
         """Let a commit under way finish its sync, and stop. Nothing is released any more."""
         self.dead = True
         self._committer.close()
 
-    def _commit(self, group: Group[Payload]) -> Generator[Callable[[], None], None, Group[Payload]]:
+    def _commit(self, group: Group[Payload]) -> Iterator[None]:
         """Write, sync, release. This order is what `sent` means: leave it as it is.
 
-        What is yielded runs in the committer's thread, and this goes on when it has returned.
-        After `write` other reads can see the rows, but a power cut would still take them.
+        The first two steps are taken in the committer's thread, the third on the loop. After
+        `write` other reads can see the rows, but a power cut would still take them.
         """
         _reach("before-write")
         puts = len(group.batch)
-        begun = time.perf_counter()
+        begun = time.monotonic_ns()
         self._store.write(group.batch)
-        written = time.perf_counter()
+        written = time.monotonic_ns()
         _reach("before-sync")
-        yield self._store.sync
-        synced = time.perf_counter()
+        yield
+        self._store.sync()
+        synced = time.monotonic_ns()
         _reach("after-sync")
-        self._count(Commit(group.count, puts, written - begun, synced - written))
-        self._committing = None
+        yield
+        self._count(group, puts, begun, written, synced)
+        with self._lock:
+            self._owed.popleft()
         _reach("before-answer")
         self._release(group)
-        return group
+        group.reads = False
 
-    def _begin(self) -> None:
-        """Start the next commit, if something waits for one."""
-        if not self._sealed:
-            if not self.open.count:
-                return
-            self._seal()
-        group = self._sealed.popleft()
-        self._sealed_entries -= group.count
-        self._committing = group
-        self._steps = self._commit(group)
-        self._advance(None)
+    def _next(self) -> UnderWay[Payload] | None:
+        """In the committer's thread: take the next group and write it, if there is one that may be.
 
-    def _advance(self, error: BaseException | None) -> None:
-        """Take the commit under way to its next step, and its end to the next commit."""
-        if self.dead or self._steps is None:
+        After one that failed there is none, nor after one that `reads`, until it is released.
+        """
+        last = self._last
+        with self._lock:
+            if not (self._sealed or self._filling) and self.open.count:
+                self._seal()
+            held = last is not None and (last.error is not None or last.group.reads)
+            if held or self.dead or not self._sealed:
+                self._idle = True
+                return None
+            group = self._sealed.popleft()
+            self._sealed_entries -= group.count
+            self._owed.append(group)
+        self._last = under_way = UnderWay(group, self._commit(group))
+        under_way.step()
+        return under_way
+
+    def _synced(self, under_way: UnderWay[Payload]) -> None:
+        """On the loop: release what is durable, and go on with what that has made."""
+        if self.dead:
             return
-        try:
-            if error is not None:
-                self._steps.throw(error)
-            self._committer.submit(next(self._steps), self._advance)
-        except StopIteration as end:
-            self._steps = None
-            self._begin()
-            self._tell(end.value)
-        except BaseException as failure:  # noqa: BLE001 - whatever it was, the promise is off
-            self._die(failure)
-
-    def _tell(self, group: Group[Payload]) -> None:
-        if self.dead or self._show is None:
-            return
-        try:
-            self._show(group)
+        under_way.step()
+        if under_way.error is None:
             self.commit()
-        except BaseException as failure:  # noqa: BLE001 - the world would know nothing of it
-            self._die(failure)
+        else:
+            self._die(under_way.error)
 
     def _die(self, error: BaseException) -> None:
         self.dead = True
         self._fatal(error)
 
     def _seal(self) -> None:
-        """Set the open group aside to be committed and open another."""
+        """Set the open group aside to be committed and open another. With the lock held."""
         self._sealed.append(self.open)
         self._sealed_entries += self.open.count
         self.open = Group(self._store.batch(), self._payload())
 
-    def _count(self, done: Commit) -> None:
+    def _count(
+        self, group: Group[Payload], puts: int, begun_ns: int, written_ns: int, synced_ns: int
+    ) -> None:
+        write_seconds, sync_seconds = (written_ns - begun_ns) / 1e9, (synced_ns - written_ns) / 1e9
         self.commits += 1
-        self.entries += done.entries
-        self.puts += done.puts
-        self.write_seconds += done.write_seconds
-        self.sync_seconds += done.sync_seconds
+        self.entries += group.count
+        self.puts += puts
+        self.write_seconds += write_seconds
+        self.sync_seconds += sync_seconds
         if self._observe is not None:
-            self._observe(done)
+            self._observe(Commit(group.count, puts, write_seconds, sync_seconds, synced_ns))
 
 
 class ThreadCommitter:
-    """One thread that syncs, so that the loop does not wait for the disk.
+    """One thread that writes and syncs, so that the loop does not wait for the disk.
 
     Args:
         call_soon: The loop's `call_soon_threadsafe`.
@@ -241,59 +310,66 @@ class ThreadCommitter:
 
     def __init__(self, call_soon: Callable[..., object]) -> None:
         self._call_soon = call_soon
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Next, Done] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Callable[[], None], done: Callable[[BaseException | None], None]) -> None:
-        """Run `job` in the thread, then `done` on the loop."""
-        self._jobs.put((job, done))
+    def submit(self, following: Next, done: Done) -> None:
+        """Commit in the thread what `following` gives; `done` hears of each on the loop."""
+        self._jobs.put((following, done))
 
     def close(self) -> None:
-        """Finish what was submitted and join the thread."""
+        """Finish the commit under way and join the thread."""
         self._jobs.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        while (work := self._jobs.get()) is not None:
-            job, done = work
-            outcome: BaseException | None = None
-            try:
-                job()
-            except BaseException as error:  # noqa: BLE001 - it is raised again on the loop
-                outcome = error
-            self._call_soon(done, outcome)
-
-
-_Job = tuple["Callable[[], None]", "Callable[[BaseException | None], None]"]
+        while (job := self._jobs.get()) is not None:
+            following, done = job
+            under_way = following()
+            while under_way is not None:
+                under_way.step()
+                # The next one is on its way before the loop hears of this one: it could not go on
+                # anyway while this thread writes.
+                after = following()
+                self._call_soon(done, under_way)
+                under_way = after
 
 
 class ManualCommitter:
-    """Syncs when told to, for tests and simulation that decide what happens in between."""
+    """Writes at once and syncs when told to, for tests that decide what happens in between."""
 
     def __init__(self) -> None:
-        self._jobs: deque[_Job] = deque()
+        self._jobs: deque[tuple[Next, Done]] = deque()
+        self._under_way: UnderWay[Any] | None = None
 
-    def submit(self, job: Callable[[], None], done: Callable[[BaseException | None], None]) -> None:
-        """Keep it for `step`."""
-        self._jobs.append((job, done))
+    def submit(self, following: Next, done: Done) -> None:
+        """Write, unless something is written already: then after `step`."""
+        self._jobs.append((following, done))
+        self._look()
 
     def step(self) -> bool:
-        """Do one submitted sync and what follows on the loop; False if there was none."""
-        if not self._jobs:
+        """Do the sync that is due and what follows on the loop; False if there is none."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
             return False
-        job, done = self._jobs.popleft()
-        outcome: BaseException | None = None
-        try:
-            job()
-        except BaseException as error:  # noqa: BLE001 - it is raised again in `done`
-            outcome = error
-        done(outcome)
+        under_way.step()
+        _, done = self._jobs[0]
+        self._look()
+        done(under_way)
         return True
 
     def close(self) -> None:
         """Drop what was not stepped."""
         self._jobs.clear()
+        self._under_way = None
+
+    def _look(self) -> None:
+        while self._under_way is None and self._jobs:
+            following, _ = self._jobs[0]
+            self._under_way = following()
+            if self._under_way is None:
+                self._jobs.popleft()
 
 
 def _reach(point: str) -> None:

@@ -29,7 +29,7 @@ def shown(
             owed.marks.append(entry)
         else:
             owed.cursors.append(entry)
-    trace.committed(Commit(len(entries), len(entries), 0.001, 0.002))
+    trace.committed(Commit(len(entries), len(entries), 0.001, 0.002, time.monotonic_ns()))
     owed.number, owed.submitted_ns = 7, time.monotonic_ns()
     trace.released(owed)
 

@@ -259,8 +259,7 @@ class Driver:
         self.journal: Journal[Owed] = Journal(
             self.store,
             self.committer,
-            release=self.delivery.release,
-            show=self._show,
+            release=self._release,
             fatal=self.failures.append,
             payload=self.delivery.owe,
             bound=self.settings.limits.commit_queue,
@@ -373,8 +372,8 @@ class Driver:
             told.body = DECODE[self.lines[told.conn].encoding](told.payload)
         return told
 
-    def _show(self, group: Group[Owed]) -> None:
-        self.delivery.show(group)
+    def _release(self, group: Group[Owed]) -> None:
+        self.delivery.release(group)
         self.gateway.catch_up()
 
     def _ride_receipts(self) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +23,8 @@ from hivewire.store.memory import Memory, MemoryBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hivewire.store.journal import Done, Next
 
 
 class Recorder(Memory):
@@ -49,12 +53,10 @@ class Desk:
         self.commits: list[Commit] = []
         self.released: list[str] = []
         self.on_release: Callable[[Group[list[str]]], None] = lambda _: None
-        self.on_show: Callable[[Group[list[str]]], None] = lambda _: None
         self.journal: Journal[list[str]] = Journal(
             self.store,
             self.committer,
             release=self._release,
-            show=self._show,
             fatal=self.failures.append,
             payload=list,
             observe=self.commits.append,
@@ -72,9 +74,6 @@ class Desk:
         self.released.extend(group.payload)
         self.on_release(group)
 
-    def _show(self, group: Group[list[str]]) -> None:
-        self.on_show(group)
-
 
 def test_I1_write_then_sync_then_release() -> None:
     desk = Desk()
@@ -83,39 +82,6 @@ def test_I1_write_then_sync_then_release() -> None:
     assert (desk.store.told, desk.released) == (["write"], [])
     desk.committer.step()
     assert (desk.store.told, desk.released) == (["write", "sync", "release"], ["a"])
-
-
-def test_I2_a_group_is_released_before_the_next_one_is_written_and_shown_after() -> None:
-    desk = Desk()
-    told = desk.store.told
-    desk.on_show = lambda group: told.append(f"show {group.payload}")
-    desk.add("a")
-    desk.journal.commit()
-    desk.add("b")
-    while desk.committer.step():
-        pass
-    assert desk.released == ["a", "b"]
-    assert told == [
-        "write", "sync", "release",
-        "write", "show ['a']",
-        "sync", "release", "show ['b']",
-    ]  # fmt: skip
-
-
-def test_after_a_write_has_failed_the_group_before_is_not_shown_either() -> None:
-    desk = Desk()
-    shown: list[list[str]] = []
-
-    def fail_next(_: Group[list[str]]) -> None:
-        desk.store.failing = True
-
-    desk.on_release = fail_next
-    desk.on_show = lambda group: shown.append(group.payload)
-    desk.add("a")
-    desk.journal.commit()
-    desk.add("b")
-    desk.committer.step()
-    assert (shown, len(desk.failures), desk.journal.dead) == ([], 1, True)
 
 
 def test_I2_one_group_is_under_way_and_the_next_one_fills_meanwhile() -> None:
@@ -128,7 +94,7 @@ def test_I2_one_group_is_under_way_and_the_next_one_fills_meanwhile() -> None:
     desk.journal.commit()
     assert desk.store.told == ["write"]
     desk.committer.step()
-    assert desk.store.told == ["write", "sync", "release", "write"]
+    assert desk.store.told == ["write", "sync", "write", "release"]
     desk.committer.step()
     assert (desk.released, desk.journal.is_idle) == (["a", "b", "c"], True)
     assert not desk.committer.step()
@@ -189,20 +155,19 @@ def test_what_is_being_released_is_durable_for_those_who_ask_then() -> None:
     assert barriers == [None]
 
 
-@pytest.mark.parametrize("moment", ["on_release", "on_show"])
-def test_entries_added_while_releasing_or_showing_are_committed_next(moment: str) -> None:
+def test_entries_added_while_releasing_are_committed_next() -> None:
     desk = Desk()
 
     def add_once(group: Group[list[str]]) -> None:
         if group.payload == ["a"]:
             desk.add("b")
 
-    setattr(desk, moment, add_once)
+    desk.on_release = add_once
     desk.add("a")
     desk.journal.commit()
     while desk.committer.step():
         pass
-    assert (desk.released, desk.journal.is_idle) == (["a", "b"], True)
+    assert desk.released == ["a", "b"]
 
 
 @pytest.mark.parametrize("moment", ["write", "sync"])
@@ -223,14 +188,13 @@ def test_I1_after_a_failure_nothing_is_released_ever_again(moment: str) -> None:
     assert desk.journal.is_full
 
 
-@pytest.mark.parametrize("moment", ["on_release", "on_show"])
-def test_a_bug_in_releasing_or_showing_is_fatal_too(moment: str) -> None:
+def test_a_bug_in_release_is_fatal_too() -> None:
     desk = Desk()
 
     def fail(_: object) -> None:
         raise ZeroDivisionError
 
-    setattr(desk, moment, fail)
+    desk.on_release = fail
     desk.add("a")
     desk.journal.commit()
     desk.committer.step()
@@ -259,6 +223,174 @@ def test_marked_points_are_reached_in_order(monkeypatch: pytest.MonkeyPatch) -> 
     assert desk.store.told == [
         "before-write", "write", "before-sync", "sync", "after-sync", "before-answer", "release",
     ]  # fmt: skip
+
+
+class Patient:
+    """A committer whose thread comes when it is told to, and does what is asked of it once."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Next, Done]] = []
+
+    def submit(self, following: Next, done: Done) -> None:
+        self.asked.append((following, done))
+
+    def close(self) -> None: ...
+
+
+def patient_journal() -> tuple[Journal[list[str]], Patient]:
+    patient = Patient()
+    journal: Journal[list[str]] = Journal(
+        Memory(), patient, release=lambda _: None, fatal=lambda _: None, payload=list
+    )
+    return journal, patient
+
+
+def test_what_a_turn_has_asked_for_is_found_in_the_middle_of_the_next_one() -> None:
+    """Or turn after turn would take it from under the committer's nose."""
+    journal, patient = patient_journal()
+    first = journal.rotate_if_full()
+    first.count += 1
+    journal.commit()
+    second = journal.rotate_if_full()
+    second.count += 1
+    assert second is not first
+    ((following, _),) = patient.asked
+    taken = following()
+    assert taken is not None
+    assert (taken.group, journal.waiting) == (first, 1)
+
+
+def test_a_group_that_a_turn_is_filling_is_not_taken_before_that_turn_ends() -> None:
+    journal, patient = patient_journal()
+    journal.rotate_if_full().count += 1
+    journal.commit()
+    following, done = patient.asked.pop()
+    taken = following()
+    assert taken is not None
+    filling = journal.rotate_if_full()
+    filling.count += 1
+    taken.step()
+    assert following() is None, "its turn has not ended"
+    done(taken)
+    assert following() is not None, "the committer found nothing, so it was asked again"
+    assert len(patient.asked) == 1
+
+
+def test_between_turns_the_committer_takes_what_there_is_without_being_asked() -> None:
+    journal, patient = patient_journal()
+    journal.rotate_if_full().count += 1
+    journal.commit()
+    following, _ = patient.asked.pop()
+    assert following() is not None
+    for _ in range(3):
+        journal.rotate_if_full().count += 1
+        journal.commit()
+    taken = following()
+    assert taken is not None
+    assert (taken.group.count, patient.asked) == (3, [])
+
+
+def test_I2_what_is_read_at_a_release_is_durable_because_nothing_is_written_before_it() -> None:
+    journal, patient = patient_journal()
+    journal.rotate_if_full().count += 1
+    journal.commit()
+    following, done = patient.asked.pop()
+    taken = following()
+    assert taken is not None
+    newest = journal.barrier()
+    assert newest is taken.group
+    newest.reads = True
+    journal.rotate_if_full().count += 1
+    journal.commit()
+    taken.step()
+    assert following() is None, "the answer is still to be read"
+    done(taken)
+    after = following()
+    assert after is not None
+    assert len(patient.asked) == 1, "the loop asks again when it has released it"
+    after.step()
+    assert following() is None
+
+
+class Threads:
+    """A journal on a real thread and a loop of its own, whose syncs wait until they may go on."""
+
+    def __init__(self) -> None:
+        self.store = Recorder()
+        self.may_sync = threading.Semaphore(0)
+        self.calls: SimpleQueue[tuple[Callable[..., None], tuple[object, ...]]] = SimpleQueue()
+        self.released: list[list[str]] = []
+        self.failures: list[BaseException] = []
+        sync = self.store.sync
+
+        def waits() -> None:
+            assert self.may_sync.acquire(timeout=30)
+            sync()
+
+        self.store.sync = waits  # type: ignore[method-assign]
+        self.journal: Journal[list[str]] = Journal(
+            self.store,
+            ThreadCommitter(lambda call, *arguments: self.calls.put((call, arguments))),
+            release=lambda group: self.released.append(group.payload),
+            fatal=self.failures.append,
+            payload=list,
+        )
+
+    def add(self, name: str) -> None:
+        group = self.journal.rotate_if_full()
+        group.put(name.encode(), b"", self.store.columns.timeline)
+        group.count += 1
+        group.payload.append(name)
+        self.journal.commit()
+
+    def hear(self) -> None:
+        """One call on the loop."""
+        call, arguments = self.calls.get(timeout=30)
+        call(*arguments)
+
+    def until(self, *told: str) -> None:
+        deadline = time.monotonic() + 30
+        while self.store.told != list(told):
+            assert time.monotonic() < deadline, self.store.told
+            time.sleep(0.001)
+
+
+def test_I2_the_next_group_is_written_when_the_last_is_durable_and_not_before() -> None:
+    """Nor does it wait for the loop, which has still to release the last one."""
+    threads = Threads()
+    threads.add("a")
+    threads.until("write")
+    for name in "bcd":
+        threads.add(name)
+    threads.may_sync.release()
+    threads.until("write", "sync", "write")
+    assert threads.released == []
+    threads.add("e")
+    threads.hear()
+    assert threads.released == [["a"]]
+    threads.may_sync.release()
+    threads.may_sync.release()
+    threads.hear()
+    threads.hear()
+    assert threads.released == [["a"], ["b", "c", "d"], ["e"]]
+    assert threads.journal.is_idle
+    threads.journal.close()
+
+
+def test_I1_nothing_is_written_after_a_failed_sync_whenever_the_loop_hears_of_it() -> None:
+    threads = Threads()
+    threads.add("a")
+    threads.until("write")
+    threads.add("b")
+    threads.store.failing = True
+    threads.may_sync.release()
+    threads.hear()
+    assert threads.journal.dead
+    threads.store.failing = False
+    threads.add("c")
+    threads.journal.close()
+    assert (threads.store.told, threads.released) == (["write"], [])
+    assert [type(failure) for failure in threads.failures] == [StoreBroken]
 
 
 def test_the_thread_syncs_off_the_loop_and_releases_on_it() -> None:
