@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from hivewire.core.gathered import message_keys
+from hivewire.core.state import RECENT_EVENTS
 from hivewire.store import keys
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from hivewire.core.state import Place, UserState
     from hivewire.core.view import View
 
+NOTED_EARLY = RECENT_EVENTS * 3 // 4
+"""So many events that a gathered ack covers are looked at before it is written: soon after, memory
+would not have them any more."""
 EVENTS_A_STEP = 500
 """Events of one timeline that are looked at in one go; a page holds no more. Of what an ack covers
 beyond, only the newest count: marks say "up to"."""
@@ -41,6 +45,16 @@ def note_delivered(entry: CursorEntry | DeviceEntry, view: View) -> None:
         conversation = view.conversation(conv)
         if conversation is not None and view.belongs(conversation, entry.user):
             view.marks.move(conv, entry.user, n, 0, frozenset(authors))
+
+
+def note_early(entry: CursorEntry, view: View) -> None:
+    """The same for an ack that was gathered just now, if it covers much: its user is a busy one.
+
+    A cursor that is void, because a newer connection of its device decides it, moves nothing.
+    """
+    covered = entry.cursor - max(entry.since, view.users[entry.user].delivered)
+    if covered >= NOTED_EARLY and view.cursors.gathered(entry.user, entry.device) is entry:
+        note_delivered(entry, view)
 
 
 def _newest(places: list[Place]) -> dict[str, tuple[int, set[str]]]:

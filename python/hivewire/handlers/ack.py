@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hivewire.core.commands import Ack, Connect, Sync
+from hivewire.core.delivered import note_early
 from hivewire.core.entries import CursorEntry, Rejection
 from hivewire.core.plan import plan_ack
 from hivewire.handlers.errors import NOT_CONNECTED, refuse
@@ -57,6 +58,7 @@ def move_cursor(seq: int, field: str, caller: Caller, services: Services) -> Rej
     moved = plan_ack(seq, user, device, services.view, services.now_ms, field)
     if isinstance(moved, CursorEntry):
         services.view.cursors.note(moved)
+        note_early(moved, services.view)
         services.move_cursor_soon()
         return None
     return moved

@@ -163,7 +163,7 @@ class Journal(Generic[Payload]):
     def commit(self) -> None:
         """Let all be committed that there is: at once, or when the commit under way is done.
 
-        The end of a turn. What comes before that is done joins it.
+        Until then the open group goes on filling. Called at the end of a turn.
         """
         if self.dead:
             return

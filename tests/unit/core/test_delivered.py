@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hivewire.core.delivered import EVENTS_A_STEP, authors_between, note_delivered
+from hivewire.core.delivered import EVENTS_A_STEP, authors_between, note_delivered, note_early
 from hivewire.core.entries import CursorEntry, DeviceEntry
 from hivewire.core.state import RECENT_EVENTS
 from hivewire.store import keys
@@ -51,6 +51,45 @@ def test_what_one_device_has_acked_is_not_looked_at_again_for_another() -> None:
     acked(driver, "ann", RECENT_EVENTS + 5)
     driver.store.multi_get = lambda *_: pytest.fail("read again")  # type: ignore[method-assign]
     assert acked(driver, "ann", RECENT_EVENTS, since=0) == {}
+
+
+def test_marks_of_a_busy_user_move_while_memory_has_what_is_acked() -> None:
+    driver = Driver()
+    driver.store.multi_get = lambda *_: pytest.fail("read")  # type: ignore[method-assign]
+    for n in range(1, 3 * RECENT_EVENTS):
+        driver.send("bob", "user:ann")
+        driver.settle()
+        moved = driver.ack("ann", n)
+        assert isinstance(moved, CursorEntry)
+        note_early(moved, driver.view)
+    marks = driver.view.marks.load("direct:ann,bob", "ann")
+    assert marks.delivered > 2 * RECENT_EVENTS
+    (entry,) = driver.view.cursors.flush(lambda *_: None)
+    note_delivered(entry, driver.view)
+    assert driver.view.marks.load("direct:ann,bob", "ann").delivered == 3 * RECENT_EVENTS - 1
+
+
+def test_marks_of_one_who_acks_little_wait_for_the_cursor() -> None:
+    driver = Driver()
+    for n in range(1, 10):
+        driver.send("bob", "user:ann")
+        driver.settle()
+        moved = driver.ack("ann", n)
+        assert isinstance(moved, CursorEntry)
+        note_early(moved, driver.view)
+    assert not driver.view.marks.dirty
+
+
+def test_an_ack_that_a_newer_connection_has_voided_moves_no_marks() -> None:
+    driver = Driver()
+    for _ in range(RECENT_EVENTS):
+        driver.send("bob", "user:ann")
+    driver.settle()
+    driver.connect("ann", cursor=3)
+    moved = driver.ack("ann", RECENT_EVENTS)
+    assert isinstance(moved, CursorEntry)
+    note_early(moved, driver.view)
+    assert not driver.view.marks.dirty
 
 
 def test_a_second_device_that_is_behind_moves_nothing_back() -> None:
