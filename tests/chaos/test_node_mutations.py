@@ -46,17 +46,30 @@ CRASHES = 3
 EARLY = {"edit_shown_before_durable", "channel_event_before_durable"}
 """What is shown too early is lost when the node dies before it writes."""
 CHANNEL_ONLY = (Team("channel:news"),)
-COMPANIES = 3
-"""By chance one in twenty never does what brings its bug out under its own name."""
+TRIES = 3
+"""By chance one in twenty never does what brings its bug out under its own name: of a key that is
+forgotten, for instance, only a message tells whose answer the kill has caught on its way."""
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", MUTANTS)
 async def test_a_planted_bug_is_caught_by_name(tmp_path: Path, name: str) -> None:
     rng = seeded()
+    caught: list[set[str]] = []
+    while len(caught) < TRIES:
+        caught.append(await _fleet(tmp_path / str(len(caught)), name, rng))
+        if caught[-1] & CAUGHT_AS[name]:
+            return
+    pytest.fail(f"caught only {caught}")
+
+
+async def _fleet(folder: Path, name: str, rng: Random) -> set[str]:
+    """The rules that a fleet on a node with this bug found broken."""
+    await asyncio.to_thread(folder.mkdir)
     launcher = (str(Path(__file__).with_name("mutants.py")), name)
-    cut = PowerCut(tmp_path / "data", tmp_path / "power")
+    cut = PowerCut(folder / "data", folder / "power")
     power = name == "answer_before_sync"
-    node = Node(tmp_path / "data", launcher=launcher)
+    node = Node(folder / "data", launcher=launcher)
     node.start(extra_env=cut.begin() if power else None)
     async with Fleet(node, rng, users=3, devices=2, lenient=True) as fleet:
         for _ in range(CRASHES):
@@ -69,7 +82,7 @@ async def test_a_planted_bug_is_caught_by_name(tmp_path: Path, name: str) -> Non
                 cut.apply()
             await asyncio.to_thread(node.restart, extra_env=cut.begin() if power else None)
         await _heal_if_possible(fleet)
-    _assert_caught(fleet, node, CAUGHT_AS[name])
+    return _rules_broken(fleet, node)
 
 
 @pytest.mark.timeout(180)
@@ -77,7 +90,7 @@ async def test_a_planted_bug_is_caught_by_name(tmp_path: Path, name: str) -> Non
 async def test_a_bug_of_groups_and_marks_is_caught_by_name(tmp_path: Path, name: str) -> None:
     rng = seeded()
     caught: list[set[str]] = []
-    while len(caught) < COMPANIES:
+    while len(caught) < TRIES:
         caught.append(await _company(tmp_path / str(len(caught)), name, rng))
         if caught[-1] & COMPANY_CAUGHT_AS[name]:
             return
@@ -111,11 +124,6 @@ async def _heal_if_possible(fleet: Fleet) -> None:
     """A broken node may never settle; what was seen so far is enough."""
     with suppress(TimeoutError):
         await fleet.heal(10)
-
-
-def _assert_caught(fleet: Fleet, node: Node, rules: set[str]) -> None:
-    caught = _rules_broken(fleet, node)
-    assert caught & rules, f"caught only {caught}"
 
 
 def _rules_broken(fleet: Fleet, node: Node) -> set[str]:
