@@ -240,8 +240,9 @@ class Journal(Generic[Payload]):
         self._store.sync()
         synced = time.monotonic_ns()
         _reach("after-sync")
+        took = (written - begun) / 1e9, (synced - written) / 1e9
         yield
-        self._count(group, puts, begun, written, synced)
+        self._count(Commit(group.count, puts, *took, synced))
         with self._lock:
             self._owed.popleft()
         _reach("before-answer")
@@ -288,17 +289,14 @@ class Journal(Generic[Payload]):
         self._sealed_entries += self.open.count
         self.open = Group(self._store.batch(), self._payload())
 
-    def _count(
-        self, group: Group[Payload], puts: int, begun_ns: int, written_ns: int, synced_ns: int
-    ) -> None:
-        write_seconds, sync_seconds = (written_ns - begun_ns) / 1e9, (synced_ns - written_ns) / 1e9
+    def _count(self, done: Commit) -> None:
         self.commits += 1
-        self.entries += group.count
-        self.puts += puts
-        self.write_seconds += write_seconds
-        self.sync_seconds += sync_seconds
+        self.entries += done.entries
+        self.puts += done.puts
+        self.write_seconds += done.write_seconds
+        self.sync_seconds += done.sync_seconds
         if self._observe is not None:
-            self._observe(Commit(group.count, puts, write_seconds, sync_seconds, synced_ns))
+            self._observe(done)
 
 
 class ThreadCommitter:

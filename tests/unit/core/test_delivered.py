@@ -23,6 +23,16 @@ def acked(driver: Driver, user: str, cursor: int, since: int = 0) -> Told:
     }
 
 
+def ack_one_by_one(driver: Driver, last: int) -> None:
+    """Ann gets messages and acknowledges each at once."""
+    for n in range(1, last + 1):
+        driver.send("bob", "user:ann")
+        driver.settle()
+        moved = driver.ack("ann", n)
+        assert isinstance(moved, CursorEntry)
+        note_early(moved, driver.view)
+
+
 def test_an_ack_delivers_the_newest_of_each_conversation_it_covers() -> None:
     driver = Driver()
     for sender in ("bob", "bob", "cat", "ann"):
@@ -56,12 +66,7 @@ def test_what_one_device_has_acked_is_not_looked_at_again_for_another() -> None:
 def test_marks_of_a_busy_user_move_while_memory_has_what_is_acked() -> None:
     driver = Driver()
     driver.store.multi_get = lambda *_: pytest.fail("read")  # type: ignore[method-assign]
-    for n in range(1, 3 * RECENT_EVENTS):
-        driver.send("bob", "user:ann")
-        driver.settle()
-        moved = driver.ack("ann", n)
-        assert isinstance(moved, CursorEntry)
-        note_early(moved, driver.view)
+    ack_one_by_one(driver, 3 * RECENT_EVENTS - 1)
     marks = driver.view.marks.load("direct:ann,bob", "ann")
     assert marks.delivered > 2 * RECENT_EVENTS
     (entry,) = driver.view.cursors.flush(lambda *_: None)
@@ -71,12 +76,7 @@ def test_marks_of_a_busy_user_move_while_memory_has_what_is_acked() -> None:
 
 def test_marks_of_one_who_acks_little_wait_for_the_cursor() -> None:
     driver = Driver()
-    for n in range(1, 10):
-        driver.send("bob", "user:ann")
-        driver.settle()
-        moved = driver.ack("ann", n)
-        assert isinstance(moved, CursorEntry)
-        note_early(moved, driver.view)
+    ack_one_by_one(driver, 9)
     assert not driver.view.marks.dirty
 
 
