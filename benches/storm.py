@@ -204,6 +204,7 @@ def page(plan: Plan, seen: Seen, about: dict[str, str]) -> str:
         ("back after, s: p50 / p99 / last", _three(back, 1e6)),
         ("by ticket / by token", f"{counts['back_by_ticket']:,} / {counts['back_by_token']:,}"),
         ("503 on the way, answered by waiting", f"{counts['refused_503']:,}"),
+        ("waited 10 s for an upgrade and began anew", f"{counts['timed_out']:,}"),
         ("broken on the way", f"{counts['broken']:,}"),
         ("the node's CPU a return, µs", f"{seen.storm['load']['server_cpu_us_per_operation']:.0f}"),
         ("the node's memory before / at most, MiB", _memory(seen)),

@@ -351,6 +351,13 @@ impl Worker<'_> {
                 self.ready -= 1;
                 self.shared.ready.fetch_sub(1, Relaxed);
             }
+            Move::GiveUp(index) => {
+                let waits =
+                    |line: &Line| matches!(line.state, State::Connecting | State::Upgrading);
+                if self.lines.get(index).is_some_and(waits) {
+                    self.lose(index, &Ending::new(Loss::TimedOut, "upgrade timed out", b""));
+                }
+            }
             Move::Open(index) => {
                 let line = self.open(index)?;
                 if let Some(place) = self.lines.get_mut(index) {
@@ -377,7 +384,11 @@ impl Worker<'_> {
         while let Some(index) = self.scenario.turn_done(turn, &mut self.out) {
             self.flush_to(index);
         }
-        while let Some(wish) = self.scenario.next_move(turn) {
+        let mut opened = 0;
+        while opened < OPENED_A_TURN
+            && let Some(wish) = self.scenario.next_move(turn)
+        {
+            opened += usize::from(matches!(wish, Move::Open(_)));
             self.carry_out(wish)?;
         }
         let (operations, deliveries) = self.scenario.done();

@@ -78,6 +78,8 @@ pub(crate) enum Loss {
     Closed(u16),
     /// It broke, or never came about.
     Broken,
+    /// The scenario did not want to wait for the upgrade any longer.
+    TimedOut,
 }
 
 /// What becomes of a connection because the scenario wants it.
@@ -87,6 +89,8 @@ pub(crate) enum Move {
     HangUp(usize),
     /// It is opened again.
     Open(usize),
+    /// It is given up if the server has not answered its upgrade yet.
+    GiveUp(usize),
 }
 
 impl Outcome {

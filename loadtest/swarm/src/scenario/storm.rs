@@ -1,11 +1,12 @@
 //! Storm: all devices are cut off at once, and come back as good clients do.
 //!
 //! A device waits a random time below a bound that doubles from try to try (full jitter), adds to it
-//! what the server asked for (`Retry-After`, its slot in `bye`), and shows the ticket of its last
-//! session. Checked: everybody is back; measured: how long after the cut.
+//! what the server asked for (`Retry-After`, its slot in `bye`), shows the ticket of its last
+//! session, and does not wait for an upgrade for ever. Checked: everybody is back; measured: how long
+//! after the cut.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use memchr::memmem;
 
@@ -18,6 +19,8 @@ use crate::ws;
 /// The bound of the first wait and of all, in seconds, as the SDKs have them.
 const FIRST_SECONDS: f64 = 0.5;
 const MOST_SECONDS: f64 = 30.0;
+/// So long they wait for the answer to an upgrade, from the first SYN on.
+const PATIENCE_SECONDS: f64 = 10.0;
 /// Fewer doublings than that reach the bound of all.
 const MOST_DOUBLINGS: u32 = 10;
 /// From here on a close code means: not as you are (protocol.md, section 8).
@@ -31,6 +34,8 @@ struct Device {
     /// The slot that a `bye` gave, in nanoseconds.
     slot: u64,
     up: bool,
+    /// When its connection was begun.
+    opened: u64,
 }
 
 /// The devices of one thread.
@@ -39,16 +44,19 @@ pub(crate) struct Storm {
     devices: Vec<Device>,
     /// Who comes back when.
     agenda: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Who was opened when, the oldest first, until his patience is at its end.
+    waiting: VecDeque<(u64, usize)>,
     /// What makes waits random; differs from run to run and from thread to thread.
     seed: usize,
     /// When they were cut off, and how many have been so far.
     cut: Option<u64>,
     next: usize,
     back: usize,
-    /// By ticket, by token; refused with 503, closed or broken on the way back.
+    /// By ticket, by token; refused with 503, given up, closed or broken on the way back.
     by_ticket: u64,
     by_token: u64,
     refused: u64,
+    timed_out: u64,
     broken: u64,
     back_times: Histogram,
     faults: Faults,
@@ -61,6 +69,7 @@ impl Storm {
             scanner: Scanner::new(),
             devices: vec![Device::default(); lines],
             agenda: BinaryHeap::new(),
+            waiting: VecDeque::new(),
             seed,
             cut: None,
             next: 0,
@@ -68,6 +77,7 @@ impl Storm {
             by_ticket: 0,
             by_token: 0,
             refused: 0,
+            timed_out: 0,
             broken: 0,
             back_times: histogram(),
             faults: Faults::default(),
@@ -86,6 +96,20 @@ impl Storm {
         let chance = if first && slot > 0 { 0 } else { scattered(self.seed, nanos(bound)) };
         device.tries += 1;
         self.agenda.push(Reverse((now + slot + chance, line)));
+    }
+
+    /// The next device whose connection was begun so long ago, and has come to nothing yet.
+    fn next_to_give_up(&mut self, now: u64) -> Option<usize> {
+        let since = now.saturating_sub(nanos(PATIENCE_SECONDS));
+        while let Some(&(opened, line)) = self.waiting.front()
+            && opened <= since
+        {
+            self.waiting.pop_front();
+            if self.devices.get(line).is_some_and(|it| !it.up && it.opened == opened) {
+                return Some(line);
+            }
+        }
+        None
     }
 
     /// The next device that is still connected as it was before the cut.
@@ -147,9 +171,13 @@ impl Scenario for Storm {
                 self.refused += 1;
                 after.unwrap_or_default().saturating_mul(1_000_000_000)
             }
+            Loss::TimedOut => {
+                self.timed_out += 1;
+                0
+            }
             Loss::Closed(_) | Loss::Broken => 0,
         };
-        if !matches!(loss, Loss::Refused(_)) {
+        if matches!(loss, Loss::Closed(_) | Loss::Broken) {
             self.broken += 1;
         }
         if was_up && self.cut.is_some() {
@@ -182,11 +210,18 @@ impl Scenario for Storm {
                 return Some(Move::HangUp(line));
             }
         }
+        if let Some(line) = self.next_to_give_up(turn.now) {
+            return Some(Move::GiveUp(line));
+        }
         let &Reverse((due, line)) = self.agenda.peek()?;
         if due > turn.now {
             return None;
         }
         self.agenda.pop();
+        if let Some(device) = self.devices.get_mut(line) {
+            device.opened = turn.now;
+            self.waiting.push_back((turn.now, line));
+        }
         Some(Move::Open(line))
     }
 
@@ -207,6 +242,7 @@ impl Scenario for Storm {
             ("back_by_ticket", self.by_ticket),
             ("back_by_token", self.by_token),
             ("refused_503", self.refused),
+            ("timed_out", self.timed_out),
             ("broken", self.broken),
         ];
         outcome
@@ -284,6 +320,21 @@ mod tests {
         assert!(!storm.forgives(0, Loss::Closed(4505), CUT));
         assert!(storm.forgives(1, Loss::Closed(4002), CUT));
         assert_eq!(storm.ticket(1), None);
+    }
+
+    #[test]
+    fn who_is_not_answered_gives_up_once_and_comes_again() {
+        let mut storm = cut();
+        let opened = Turn { now: CUT.now + SECOND, ..CUT };
+        assert!(matches!(storm.next_move(opened), Some(Move::Open(_))));
+        assert!(matches!(storm.next_move(opened), Some(Move::Open(_))));
+        storm.connected(0, CONNECTED, opened.now + SECOND);
+        let late = Turn { now: opened.now + 10 * SECOND, ..CUT };
+        assert!(matches!(storm.next_move(late), Some(Move::GiveUp(1))));
+        assert!(storm.forgives(1, Loss::TimedOut, late));
+        assert!(due(&storm) >= late.now, "it is planned anew");
+        assert_eq!(storm.next_to_give_up(late.now), None);
+        assert_eq!(storm.outcome().counts[3], ("timed_out", 1));
     }
 
     #[test]
