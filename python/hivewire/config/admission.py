@@ -11,9 +11,9 @@ class Admission(Section):
 
     connects_per_second: int = setting(
         5_000,
-        "Upgrades of the node, sustained; the next one gets 503 with a Retry-After of its own. "
-        "While others speak it is half of it, so 50,000 who were cut off at once are back after "
-        "some 25 s. 0 means no limit.",
+        "Upgrades of the node, sustained; the next ones wait in the listener's queue, or get 503 "
+        "with a Retry-After of their own. While others speak it is half of it, so 50,000 who were "
+        "cut off at once are back after some 25 s. 0 means no limit.",
         more="A storm of reconnects takes more from those who are connected.",
         less="Coming back after an outage takes longer.",
         ge=0,
@@ -23,7 +23,7 @@ class Admission(Section):
         2_000,
         "Upgrades at once, before the rate counts.",
         more="The first second of a storm is harder.",
-        less="Short spikes are turned away.",
+        less="Short spikes wait.",
         ge=1,
         le=10_000_000,
     )

@@ -53,13 +53,21 @@ impl Bucket {
         self.at_ms = self.at_ms.max(now_ms);
     }
 
+    /// How many can be taken now; without a rate, as many as one likes.
+    pub fn tokens(&mut self, rate: Rate, now_ms: u64) -> usize {
+        if rate.per_second == 0 {
+            return usize::MAX;
+        }
+        self.refill(rate, now_ms);
+        usize::try_from(self.level / 1_000).unwrap_or(0)
+    }
+
     /// Takes a token if there is one.
     pub fn take(&mut self, rate: Rate, now_ms: u64) -> bool {
         if rate.per_second == 0 {
             return true;
         }
-        self.refill(rate, now_ms);
-        let enough = self.level >= 1_000;
+        let enough = self.tokens(rate, now_ms) > 0;
         if enough {
             self.level -= 1_000;
         }
@@ -79,6 +87,14 @@ impl Bucket {
     pub fn is_in_debt(&mut self, rate: Rate, now_ms: u64) -> bool {
         self.refill(rate, now_ms);
         rate.per_second > 0 && self.level < 0
+    }
+
+    /// Milliseconds until what was spent beyond the burst is made up for; 0: nothing is owed.
+    pub fn owes_ms(&mut self, rate: Rate, now_ms: u64) -> u64 {
+        if !self.is_in_debt(rate, now_ms) {
+            return 0;
+        }
+        self.level.unsigned_abs().div_ceil(u64::from(rate.per_second))
     }
 
     fn is_full(&mut self, rate: Rate, now_ms: u64) -> bool {
@@ -141,6 +157,7 @@ mod tests {
     fn a_burst_goes_through_and_then_the_rate_counts() {
         let mut bucket = Bucket::new(TEN, 0);
         let taken = |bucket: &mut Bucket, now| (0..9).filter(|_| bucket.take(TEN, now)).count();
+        assert_eq!(bucket.tokens(TEN, 0), 3);
         assert_eq!(taken(&mut bucket, 0), 3);
         assert_eq!(taken(&mut bucket, 99), 0);
         assert_eq!(taken(&mut bucket, 100), 1);
@@ -152,6 +169,7 @@ mod tests {
     fn without_a_rate_there_is_no_limit() {
         let mut bucket = Bucket::new(Rate::OFF, 0);
         assert!((0..1_000).all(|_| bucket.take(Rate::OFF, 0)));
+        assert_eq!(bucket.tokens(Rate::OFF, 0), usize::MAX);
         bucket.spend(Rate::OFF, 1 << 40, 0);
         assert!(!bucket.is_in_debt(Rate::OFF, 0));
     }
@@ -161,9 +179,15 @@ mod tests {
         let mut bucket = Bucket::new(TEN, 0);
         bucket.spend(TEN, 3, 0);
         assert!(!bucket.is_in_debt(TEN, 0));
+        assert_eq!(bucket.owes_ms(TEN, 0), 0);
         bucket.spend(TEN, 20, 0);
+        assert_eq!(bucket.tokens(TEN, 0), 0);
+        assert_eq!(bucket.owes_ms(TEN, 0), 2_000);
+        assert_eq!(bucket.owes_ms(TEN, 1_999), 1);
         assert!(bucket.is_in_debt(TEN, 1_999));
         assert!(!bucket.is_in_debt(TEN, 2_000));
+        bucket.spend(Rate::OFF, 20, 2_000);
+        assert_eq!(bucket.owes_ms(Rate::OFF, 2_000), 0, "no rate, no debt");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use crate::driver::{Client, Heard, Node, config, in_a_process_of_its_own, node, request, session};
 use hivewire_engine::admission::Rate;
 use hivewire_engine::config::Admission;
+use hivewire_engine::sys::monotonic_ns;
 use hivewire_engine::{Config, Granted, NewSession};
+use std::net::TcpStream;
 use std::time::Duration;
 
 const BALLAST: usize = 64 << 20;
@@ -14,11 +16,12 @@ fn asked(node: &Node) -> String {
     client.hears_head()
 }
 
-fn assert_come_back_later(answer: &str, status: u16) {
+fn assert_come_back_later(answer: &str, status: u16) -> u64 {
     assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     let (_, after) = answer.split_once("Retry-After: ").expect("a time to come back");
-    let seconds: u32 = after.split('\r').next().unwrap_or("").parse().expect("a number");
+    let seconds = after.split('\r').next().unwrap_or("").parse().expect("a number");
     assert!((1..=10).contains(&seconds), "{seconds}");
+    seconds
 }
 
 #[test]
@@ -35,6 +38,41 @@ fn more_newcomers_than_the_rate_are_told_to_come_back_later() {
     }
     assert!(later.starts_with("HTTP/1.1 101 "), "{later}");
     drop(inside);
+}
+
+/// One a second is let in, so each is told to come a second after the one before him.
+#[test]
+fn who_is_refused_is_told_when_his_turn_is() {
+    let upgrades = Rate { per_second: 1, burst: 1 };
+    let admission = Admission { upgrades, ..Admission::default() };
+    let node = node(Config { admission, ..config() });
+    let _inside = node.opens();
+    let began = monotonic_ns();
+    for turn in 1..=8 {
+        let told = assert_come_back_later(&asked(&node), 503);
+        let gone = (monotonic_ns() - began) / 1_000_000_000 + 1;
+        assert!(told <= turn && told + gone >= turn, "{told} for turn {turn} after {gone} s");
+    }
+}
+
+/// A client that has waited too long hangs up, and its request is still there to be read.
+#[test]
+fn who_has_hung_up_meanwhile_takes_no_token() {
+    let upgrades = Rate { per_second: 1, burst: 1 };
+    let admission = Admission { upgrades, ..Admission::default() };
+    let node = node(Config { admission, ..config() });
+    // A thousand are taken at once, and a thousand a second: whoever comes now waits for long.
+    let dial = || TcpStream::connect(node.address).expect("the node listens");
+    let _before: Vec<TcpStream> = (0..2_000).map(|_| dial()).collect();
+    let hangs_up = || {
+        let mut client = Client::dial(node.address);
+        client.sends(request("/v1/ws", "").as_bytes());
+        client.hangs_up();
+        client
+    };
+    let mut gone: Vec<Client> = (0..20).map(|_| hangs_up()).collect();
+    assert!(gone.iter_mut().all(|client| client.reads_to_end().is_empty()));
+    node.opens();
 }
 
 /// What is no valid upgrade is told so, and takes nothing of the rate.

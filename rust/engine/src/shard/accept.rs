@@ -42,8 +42,9 @@ impl Shard {
     /// Takes at most so many from the listener. How many there were.
     pub(super) fn accept(&mut self, most: usize) -> usize {
         self.accepting = true;
+        let quiet = self.crowd.is_quiet(self.tick);
         for taken in 0..most {
-            if !self.gate.may_accept(self.now_ms) {
+            if !self.gate.may_accept(self.now_ms, quiet, self.crowd.asks()) {
                 // Tried again with the next tick, see `next_look`.
                 self.accepting = false;
                 return taken;
@@ -51,6 +52,7 @@ impl Shard {
             match self.listener.accept() {
                 Ok((stream, peer)) => {
                     self.gate.accepted(self.now_ms);
+                    self.crowd.fresh += 1;
                     self.admit(stream, peer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

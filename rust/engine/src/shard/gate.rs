@@ -10,14 +10,15 @@ use hivewire_proto::handshake;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-/// The range of seconds after which a refused client may try again: not all at once.
+/// Seconds after which a refused client may try again, at least and at most.
 const RETRY_AFTER_S: std::ops::RangeInclusive<u32> = 1..=10;
 
-/// The listener takes so many for each that may be let in; the others are told when to come back.
+/// The listener takes at most so many for each that may be let in: not everybody asks to be.
 const ACCEPTS_AN_UPGRADE: u32 = 2;
 
-/// So many a second are taken however few are let in: they are owed an answer soon.
-const FEWEST_ACCEPTS: u32 = 1_000;
+/// So many a second are taken however few are let in, and so many at once: they are owed an answer
+/// soon.
+const FEWEST_ACCEPTS: Rate = Rate { per_second: 1_000, burst: 100 };
 
 /// While somebody with a session speaks, this part of the rate of upgrades is let in.
 const BESIDE_OTHERS: u32 = 2;
@@ -47,7 +48,8 @@ fn accepts_for(upgrades: Rate) -> Rate {
         // No limit, whatever the burst is.
         return Rate::OFF;
     }
-    let many = |tokens: u32| tokens.saturating_mul(ACCEPTS_AN_UPGRADE).max(FEWEST_ACCEPTS);
+    let fewest = FEWEST_ACCEPTS.per_second;
+    let many = |tokens: u32| tokens.saturating_mul(ACCEPTS_AN_UPGRADE).max(fewest);
     Rate { per_second: many(upgrades.per_second), burst: many(upgrades.burst) }
 }
 
@@ -56,8 +58,12 @@ pub(super) struct Gate {
     upgrades: (Rate, Bucket),
     tls: (Rate, Bucket),
     sync: (Rate, Bucket),
-    /// What the listener takes, those included that are turned away at once.
+    /// What the listener takes, whoever they are.
     accepts: (Rate, Bucket),
+    /// What it takes even if those can only be turned away.
+    fewest: (Rate, Bucket),
+    /// The turns given to those who were told to come back: a debt that the clock pays off.
+    promised: Bucket,
     /// The listener waits for the clock.
     rests: bool,
     /// Lines that have spoken and wait for their turn to shake hands.
@@ -72,7 +78,10 @@ impl Gate {
         };
         let (upgrades, tls, sync) = (share(rates.upgrades), share(rates.tls), share(rates.sync));
         let accepts = share(accepts_for(rates.upgrades));
-        Self { upgrades, tls, sync, accepts, rests: false, queue: VecDeque::new() }
+        let fewest = share(FEWEST_ACCEPTS);
+        let promised = Bucket::new(Rate { burst: 0, ..upgrades.0 }, 0);
+        let (rests, queue) = (false, VecDeque::new());
+        Self { upgrades, tls, sync, accepts, fewest, promised, rests, queue }
     }
 
     /// Pages went out: who catches up costs more than the handshake.
@@ -85,24 +94,49 @@ impl Gate {
         self.rests || !self.queue.is_empty()
     }
 
-    /// Whether the listener may take one more. To take somebody and turn him away costs a third of
-    /// what it costs to let him in; who waits in the kernel's queue costs nothing.
-    pub(super) fn may_accept(&mut self, now_ms: u64) -> bool {
-        self.rests = self.accepts.1.is_in_debt(self.accepts.0, now_ms);
+    /// Whether the listener may take one more while so many `ask` to be let in already. To take
+    /// somebody and turn him away costs a third of what it costs to let him in, and then he comes
+    /// again; who waits in the kernel's queue costs nothing, and is let in by the order of arrival.
+    pub(super) fn may_accept(&mut self, now_ms: u64, quiet: bool, ask: usize) -> bool {
+        let rate = self.upgrade_rate(quiet);
+        let (accepts, fewest) = (&mut self.accepts, &mut self.fewest);
+        let welcome = self.upgrades.1.tokens(rate, now_ms) > ask;
+        let owed = welcome || fewest.1.tokens(fewest.0, now_ms) > 0;
+        self.rests = !owed || accepts.1.is_in_debt(accepts.0, now_ms);
         !self.rests
     }
 
     /// One was taken. To look whether there is one costs nothing.
     pub(super) fn accepted(&mut self, now_ms: u64) {
         self.accepts.1.spend(self.accepts.0, 1, now_ms);
+        self.fewest.1.take(self.fewest.0, now_ms);
     }
 
     /// Whether one more is let in; `quiet`: nobody is there who would wait meanwhile.
     pub(super) fn upgrade(&mut self, now_ms: u64, quiet: bool) -> Option<Refusal> {
+        let rate = self.upgrade_rate(quiet);
         let (upgrades, sync) = (&mut self.upgrades, &mut self.sync);
-        let rate = if quiet { upgrades.0 } else { beside_others(upgrades.0) };
         let welcome = !sync.1.is_in_debt(sync.0, now_ms) && upgrades.1.take(rate, now_ms);
         (!welcome).then_some(Refusal::Rate)
+    }
+
+    /// When one whom [`Self::upgrade`] did not let in may come back, in seconds: in his turn, behind
+    /// those who were refused before him. A wait by chance would let the last of a storm wait on
+    /// when the node has been idle for long, and would let all come too soon in a greater one.
+    pub(super) fn turn(&mut self, now_ms: u64, quiet: bool) -> u32 {
+        let rate = Rate { burst: 0, ..self.upgrade_rate(quiet) };
+        let (least, most) = RETRY_AFTER_S.into_inner();
+        let (sync, promised) = (&mut self.sync, &mut self.promised);
+        if promised.owes_ms(rate, now_ms) < u64::from(most) * 1_000 {
+            // Whoever comes after them comes at the same time as they do, so he counts no more.
+            promised.spend(rate, 1, now_ms);
+        }
+        let wait_ms = sync.1.owes_ms(sync.0, now_ms) + promised.owes_ms(rate, now_ms);
+        u32::try_from(wait_ms.div_ceil(1_000)).unwrap_or(most).clamp(least, most)
+    }
+
+    fn upgrade_rate(&self, quiet: bool) -> Rate {
+        if quiet { self.upgrades.0 } else { beside_others(self.upgrades.0) }
     }
 }
 
@@ -127,7 +161,11 @@ impl Shard {
             Refusal::Memory => (&counted.refused_memory_total, 503),
         };
         reason.add(1);
-        let retry_after = self.rng.u32(RETRY_AFTER_S);
+        let retry_after = match refusal {
+            Refusal::Rate => self.gate.turn(self.now_ms, self.crowd.is_quiet(self.tick)),
+            // Nobody knows when there is room: not all at once.
+            Refusal::Full | Refusal::Address | Refusal::Memory => self.rng.u32(RETRY_AFTER_S),
+        };
         self.refuse(index, &handshake::refusal(status, Some(retry_after)));
     }
 
@@ -244,26 +282,50 @@ impl Shard {
 mod tests {
     use super::*;
 
+    /// How many the listener takes at one moment, none of whom is heard yet.
+    fn taken(gate: &mut Gate, now: u64, quiet: bool) -> usize {
+        let mut fresh = 0;
+        while gate.may_accept(now, quiet, fresh) {
+            gate.accepted(now);
+            fresh += 1;
+        }
+        fresh
+    }
+
     #[test]
-    fn the_listener_rests_at_twice_what_may_come_in() {
-        let upgrades = Rate { per_second: 5_000, burst: 500 };
-        let rates = Admission { upgrades, ..Admission::default() };
-        let mut gate = Gate::new(&rates, 1);
-        let taken = |gate: &mut Gate, now| {
-            let takes = |_: &u32| {
-                let may = gate.may_accept(now);
-                if may {
-                    gate.accepted(now);
-                }
-                may
-            };
-            (0..20_000).filter(takes).count()
-        };
-        assert_eq!(taken(&mut gate, 0), 1_001, "the last one into debt");
+    fn the_listener_takes_as_many_as_can_be_let_in() {
+        let upgrades = Rate { per_second: 5_000, burst: 3_000 };
+        let mut gate = Gate::new(&Admission { upgrades, ..Admission::default() }, 1);
+        assert_eq!(taken(&mut gate, 0, true), 3_000);
         assert!(gate.waits_for_the_clock(), "it looks again with the next tick");
-        assert_eq!(taken(&mut gate, 50), 500);
-        assert!((0..5_000).all(|_| gate.may_accept(100)), "to look takes no token");
+        assert!((0..3_000).all(|_| gate.upgrade(0, true).is_none()));
+        assert_eq!(taken(&mut gate, 50, true), 250);
+        assert_eq!(gate.upgrade(50, true), None);
+        assert_eq!(taken(&mut gate, 50, true), 249, "the others have not asked yet, if they will");
+        assert!((0..5_000).all(|_| gate.may_accept(100, true, 0)), "to look takes no token");
         assert!(!gate.waits_for_the_clock());
+    }
+
+    #[test]
+    fn who_does_not_ask_is_taken_at_twice_the_rate() {
+        let upgrades = Rate { per_second: 5_000, burst: 500 };
+        let mut gate = Gate::new(&Admission { upgrades, ..Admission::default() }, 1);
+        let mut silent = |now| {
+            let may = |gate: &mut Gate| gate.may_accept(now, true, 0);
+            std::iter::from_fn(|| may(&mut gate).then(|| gate.accepted(now))).count()
+        };
+        assert_eq!((silent(0), silent(50)), (1_001, 500), "the first time one into debt");
+    }
+
+    #[test]
+    fn some_are_taken_to_be_turned_away_so_that_nobody_waits_for_ever() {
+        let upgrades = Rate { per_second: 10, burst: 10 };
+        let mut gate = Gate::new(&Admission { upgrades, ..Admission::default() }, 1);
+        let took = taken(&mut gate, 0, true);
+        assert_eq!(took, 100);
+        let let_in = (0..took).filter(|_| gate.upgrade(0, true).is_none()).count();
+        assert_eq!(let_in, 10);
+        assert_eq!(taken(&mut gate, 50, true), 50);
     }
 
     #[test]
@@ -282,11 +344,38 @@ mod tests {
     }
 
     #[test]
+    fn who_is_turned_away_gets_the_next_turn_that_nobody_has() {
+        let upgrades = Rate { per_second: 1_000, burst: 300 };
+        let mut gate = Gate::new(&Admission { upgrades, ..Admission::default() }, 1);
+        let turns = |gate: &mut Gate, count, now, quiet| {
+            let mut told = [0; 11];
+            (0..count).for_each(|_| told[gate.turn(now, quiet) as usize] += 1);
+            told[1..].to_vec()
+        };
+        assert_eq!(turns(&mut gate, 3_500, 0, true)[..4], [1_000, 1_000, 1_000, 500]);
+        assert_eq!(turns(&mut gate, 1_000, 3_500, true)[0], 1_000, "those before have come");
+        assert_eq!(turns(&mut gate, 1_000, 60_000, false)[..2], [500, 500], "beside others");
+        let many = turns(&mut gate, 50_000, 120_000, true);
+        assert_eq!((many[0], many[8], many[9]), (1_000, 1_000, 41_000), "ten at most");
+        assert_eq!(turns(&mut gate, 1, 130_000, true)[0], 1, "and then all of them have come");
+    }
+
+    #[test]
+    fn while_others_catch_up_nobodys_turn_comes() {
+        let sync = Rate { per_second: 1_000, burst: 500 };
+        let mut gate = Gate::new(&Admission { sync, ..Admission::default() }, 1);
+        gate.spend_sync(4_000, 0);
+        assert_eq!(gate.upgrade(0, true), Some(Refusal::Rate));
+        assert_eq!(gate.turn(0, true), 4, "3,500 bytes too many");
+        assert_eq!(gate.turn(3_400, true), 1);
+    }
+
+    #[test]
     fn whoever_is_turned_away_hears_of_it_soon_and_without_a_rate_nobody_waits() {
-        assert_eq!(accepts_for(Rate { per_second: 1, burst: 3 }).per_second, FEWEST_ACCEPTS);
+        assert_eq!(accepts_for(Rate { per_second: 1, burst: 3 }).per_second, 1_000);
         let upgrades = Rate { per_second: 0, burst: 300 };
         let mut gate = Gate::new(&Admission { upgrades, ..Admission::default() }, 4);
         (0..100_000).for_each(|_| gate.accepted(0));
-        assert!(gate.may_accept(0));
+        assert!(gate.may_accept(0, false, 100_000));
     }
 }

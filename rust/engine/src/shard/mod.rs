@@ -317,6 +317,7 @@ impl Shard {
 
     fn take_events(&mut self, events: &Events) {
         let mut seen = 0;
+        self.crowd.fresh = 0;
         self.stirred = events.is_empty();
         for event in events {
             seen += 1;

@@ -30,6 +30,8 @@ enum End {
     Close(u16, &'static str),
     /// The upgrade is valid, but there is no room.
     Refuse(Refusal),
+    /// The upgrade is valid, but whoever asked for it has hung up since: he has waited too long.
+    Gone,
 }
 
 impl Shard {
@@ -57,7 +59,10 @@ impl Shard {
     /// Reads a line that is ready, unless it is not to be read at present.
     pub(super) fn read_ready(&mut self, index: u32) {
         let Some(slot) = self.table.at(index) else { return };
-        slot.line.clear(flag::READABLE);
+        if !slot.line.clear(flag::READABLE) {
+            // The one that stood in line for this place is gone; its heir has nothing to read yet.
+            return;
+        }
         // What waits here is looked for again when `resume_reading` is called.
         let commands_wait = self.paused && slot.line.takes_orders();
         if slot.line.has(flag::HELD) || commands_wait || slot.line.phase == Phase::Dead {
@@ -135,6 +140,7 @@ impl Shard {
             End::Fault(fault) => self.fail(index, &fault),
             End::Close(code, reason) => self.begin_close(index, code, reason, 0),
             End::Refuse(refusal) => self.turn_away(index, refusal),
+            End::Gone => self.kill(index),
         }
     }
 
@@ -161,6 +167,7 @@ impl Shard {
             let end = match step {
                 Step::Done => None,
                 Step::End(end) => Some(end),
+                Step::Upgrade(_) if slot.line.has(flag::HANGING_UP) => Some(End::Gone),
                 Step::Upgrade(upgrade) => {
                     let crowded = slot.line.has(flag::CROWDED).then_some(Refusal::Address);
                     let refusal = closed.or(crowded).or_else(|| gate.upgrade(now_ms, quiet));
