@@ -252,22 +252,37 @@ class Journal(Generic[Payload]):
     def _next(self) -> UnderWay[Payload] | None:
         """In the committer's thread: take the next group and write it, if there is one that may be.
 
+        Never raises: what goes wrong here is heard of on the loop, as a failed write is.
+        """
+        try:
+            group = self._take()
+        except BaseException as error:  # noqa: BLE001 - what waits may never be committed
+            self._last = failed = UnderWay(self.open, iter(()))
+            failed.error = error
+            return failed
+        if group is None:
+            return None
+        self._last = under_way = UnderWay(group, self._commit(group))
+        under_way.step()
+        return under_way
+
+    def _take(self) -> Group[Payload] | None:
+        """The next group that is to be committed.
+
         After one that failed there is none, nor after one that `reads`, until it is released.
         """
         last = self._last
         with self._lock:
-            if not (self._sealed or self._filling) and self.open.count:
-                self._seal()
             held = last is not None and (last.error is not None or last.group.reads)
+            if not (held or self._sealed or self._filling) and self.open.count:
+                self._seal()
             if held or self.dead or not self._sealed:
                 self._idle = True
                 return None
             group = self._sealed.popleft()
             self._sealed_entries -= group.count
             self._owed.append(group)
-        self._last = under_way = UnderWay(group, self._commit(group))
-        under_way.step()
-        return under_way
+        return group
 
     def _synced(self, under_way: UnderWay[Payload]) -> None:
         """On the loop: release what is durable, and go on with what that has made."""
@@ -285,9 +300,10 @@ class Journal(Generic[Payload]):
 
     def _seal(self) -> None:
         """Set the open group aside to be committed and open another. With the lock held."""
+        fresh = Group(self._store.batch(), self._payload())
         self._sealed.append(self.open)
         self._sealed_entries += self.open.count
-        self.open = Group(self._store.batch(), self._payload())
+        self.open = fresh
 
     def _count(self, done: Commit) -> None:
         self.commits += 1

@@ -24,7 +24,7 @@ from hivewire.store.memory import Memory, MemoryBatch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hivewire.store.journal import Done, Next
+    from hivewire.store.journal import Done, Next, UnderWay
 
 
 class Recorder(Memory):
@@ -188,6 +188,24 @@ def test_I1_after_a_failure_nothing_is_released_ever_again(moment: str) -> None:
     assert desk.journal.is_full
 
 
+def test_what_goes_wrong_between_two_commits_is_fatal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    desk.add("a")
+    desk.journal.commit()
+    desk.add("b")
+    desk.journal.commit()
+    error = MemoryError("no batch")
+
+    def no_batch() -> MemoryBatch:
+        raise error
+
+    monkeypatch.setattr(desk.store, "batch", no_batch)
+    while desk.committer.step():
+        pass
+    assert (desk.released, desk.failures) == (["a"], [error])
+    assert desk.journal.is_full, "nothing more is taken"
+
+
 def test_a_bug_in_release_is_fatal_too() -> None:
     desk = Desk()
 
@@ -245,6 +263,18 @@ def patient_journal() -> tuple[Journal[list[str]], Patient]:
     return journal, patient
 
 
+def first_taken(
+    journal: Journal[list[str]], patient: Patient
+) -> tuple[Next, Done, UnderWay[list[str]]]:
+    """The committer has been asked once, and has written the first group."""
+    journal.rotate_if_full().count += 1
+    journal.commit()
+    following, done = patient.asked.pop()
+    taken = following()
+    assert taken is not None
+    return following, done, taken
+
+
 def test_what_a_turn_has_asked_for_is_found_in_the_middle_of_the_next_one() -> None:
     """Or turn after turn would take it from under the committer's nose."""
     journal, patient = patient_journal()
@@ -262,11 +292,7 @@ def test_what_a_turn_has_asked_for_is_found_in_the_middle_of_the_next_one() -> N
 
 def test_a_group_that_a_turn_is_filling_is_not_taken_before_that_turn_ends() -> None:
     journal, patient = patient_journal()
-    journal.rotate_if_full().count += 1
-    journal.commit()
-    following, done = patient.asked.pop()
-    taken = following()
-    assert taken is not None
+    following, done, taken = first_taken(journal, patient)
     filling = journal.rotate_if_full()
     filling.count += 1
     taken.step()
@@ -292,11 +318,7 @@ def test_between_turns_the_committer_takes_what_there_is_without_being_asked() -
 
 def test_I2_what_is_read_at_a_release_is_durable_because_nothing_is_written_before_it() -> None:
     journal, patient = patient_journal()
-    journal.rotate_if_full().count += 1
-    journal.commit()
-    following, done = patient.asked.pop()
-    taken = following()
-    assert taken is not None
+    following, done, taken = first_taken(journal, patient)
     newest = journal.barrier()
     assert newest is taken.group
     newest.reads = True
