@@ -23,7 +23,10 @@ from tests.chaos.verdict import verdict
 from tests.node import Node
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from random import Random
+
+    Play = Callable[[Path, str, Random], Awaitable[set[str]]]
 
 CAUGHT_AS = {
     "answer_before_sync": {"answered_is_durable", "answered_is_in_the_log", "seen_stays"},
@@ -54,13 +57,7 @@ forgotten, for instance, only a message tells whose answer the kill has caught o
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", MUTANTS)
 async def test_a_planted_bug_is_caught_by_name(tmp_path: Path, name: str) -> None:
-    rng = seeded()
-    caught: list[set[str]] = []
-    while len(caught) < TRIES:
-        caught.append(await _fleet(tmp_path / str(len(caught)), name, rng))
-        if caught[-1] & CAUGHT_AS[name]:
-            return
-    pytest.fail(f"caught only {caught}")
+    await _assert_caught(_fleet, tmp_path, name, CAUGHT_AS[name])
 
 
 async def _fleet(folder: Path, name: str, rng: Random) -> set[str]:
@@ -88,13 +85,7 @@ async def _fleet(folder: Path, name: str, rng: Random) -> set[str]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", COMPANY_MUTANTS)
 async def test_a_bug_of_groups_and_marks_is_caught_by_name(tmp_path: Path, name: str) -> None:
-    rng = seeded()
-    caught: list[set[str]] = []
-    while len(caught) < TRIES:
-        caught.append(await _company(tmp_path / str(len(caught)), name, rng))
-        if caught[-1] & COMPANY_CAUGHT_AS[name]:
-            return
-    pytest.fail(f"caught only {caught}")
+    await _assert_caught(_company, tmp_path, name, COMPANY_CAUGHT_AS[name])
 
 
 async def _company(folder: Path, name: str, rng: Random) -> set[str]:
@@ -118,6 +109,16 @@ async def _company(folder: Path, name: str, rng: Random) -> set[str]:
 
 def _dies_before_writing(name: str, after: int) -> dict[str, str] | None:
     return chaos_at("before-write", after) if name in EARLY else None
+
+
+async def _assert_caught(play: Play, tmp_path: Path, name: str, rules: set[str]) -> None:
+    rng = seeded()
+    caught: list[set[str]] = []
+    while len(caught) < TRIES:
+        caught.append(await play(tmp_path / str(len(caught)), name, rng))
+        if caught[-1] & rules:
+            return
+    pytest.fail(f"caught only {caught}")
 
 
 async def _heal_if_possible(fleet: Fleet) -> None:

@@ -162,11 +162,14 @@ impl Scenario for Storm {
         let Some(device) = self.devices.get_mut(line) else { return false };
         let was_up = std::mem::take(&mut device.up);
         let asked = match loss {
-            Loss::Closed(EXPIRED) => {
-                device.ticket = Box::default();
+            Loss::Closed(STAY_AWAY..) => return false,
+            Loss::Closed(_) | Loss::Broken => {
+                if loss == Loss::Closed(EXPIRED) {
+                    device.ticket = Box::default();
+                }
+                self.broken += 1;
                 0
             }
-            Loss::Closed(STAY_AWAY..) => return false,
             Loss::Refused(after) => {
                 self.refused += 1;
                 after.unwrap_or_default().saturating_mul(1_000_000_000)
@@ -175,11 +178,7 @@ impl Scenario for Storm {
                 self.timed_out += 1;
                 0
             }
-            Loss::Closed(_) | Loss::Broken => 0,
         };
-        if matches!(loss, Loss::Closed(_) | Loss::Broken) {
-            self.broken += 1;
-        }
         if was_up && self.cut.is_some() {
             self.back -= 1;
         }

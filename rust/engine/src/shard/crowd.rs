@@ -151,6 +151,7 @@ fn is_stranger(line: &Line) -> bool {
     matches!(line.phase, Phase::Upgrading | Phase::Opening)
 }
 
+/// What it costs to hear a stranger.
 fn cost(line: &Line) -> u32 {
     match line.phase {
         Phase::Opening => CONNECT_US,
@@ -160,7 +161,7 @@ fn cost(line: &Line) -> u32 {
 }
 
 /// What it costs to hear the last of a line.
-fn leave(line: &Line) -> u32 {
+fn cost_of_end(line: &Line) -> u32 {
     match line.phase {
         Phase::Closing => POUR_US,
         // What he has asked for is read all the same: he may be owed a word.
@@ -293,7 +294,7 @@ impl Shard {
 
     fn serve_leaver(&mut self) -> u32 {
         let Some(index) = self.crowd.leaving.pop_front() else { return 0 };
-        let spent = self.table.at(index).map_or(1, |slot| leave(&slot.line));
+        let spent = self.table.at(index).map_or(1, |slot| cost_of_end(&slot.line));
         self.read_ready(index);
         spent
     }
